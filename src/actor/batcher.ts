@@ -1,0 +1,92 @@
+import { MailboxFullError } from "./actor.ts";
+
+export interface BatcherOptions<Message, Reply> {
+  name: string;
+  /** Most messages that may wait or be in flight, at least 1. */
+  capacity: number;
+  /** Most messages in one batch, at least 1. */
+  batchMax: number;
+  /**
+   * Answers a whole batch, one reply per message in the same order. An `Error` in a place fails
+   * that message alone; a rejection fails the batch.
+   */
+  handle: (batch: readonly Message[]) => Promise<readonly (Reply | Error)[]>;
+  /** Starts the first batch after idleness, so that one event-loop turn shares it. */
+  schedule?: (send: () => void) => void;
+}
+
+/**
+ * An actor whose mailbox is the batch: while one batch is in flight, the next collects. It grows
+ * with the load, and at no load nobody waits.
+ */
+export interface Batcher<Message, Reply> {
+  /** @throws MailboxFullError, the message's own error, or what `handle` rejected with. */
+  ask(message: Message): Promise<Reply>;
+  hasRoom(): boolean;
+  /** Messages waiting or in flight. */
+  depth(): number;
+  /** Resolves when everything asked before it has been answered. */
+  drain(): Promise<void>;
+}
+
+interface Waiter<Message, Reply> {
+  message: Message;
+  resolve: (reply: Reply) => void;
+  reject: (fault: unknown) => void;
+}
+
+export function createBatcher<Message, Reply>(
+  options: BatcherOptions<Message, Reply>,
+): Batcher<Message, Reply> {
+  const { name, capacity, batchMax, handle, schedule = setImmediate } = options;
+  let waiting: Waiter<Message, Reply>[] = [];
+  let inFlight = 0;
+  let isScheduled = false;
+  const idle: (() => void)[] = [];
+
+  const depth = () => waiting.length + inFlight;
+  const hasRoom = () => depth() < capacity;
+
+  function ask(message: Message): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      if (!hasRoom()) return reject(new MailboxFullError(`${name}: ${capacity} waiting`));
+      waiting.push({ message, resolve, reject });
+      if (inFlight > 0 || isScheduled) return;
+      isScheduled = true;
+      schedule(send);
+    });
+  }
+
+  function send(): void {
+    isScheduled = false;
+    const batch = waiting.length > batchMax ? waiting.splice(0, batchMax) : waiting;
+    if (batch === waiting) waiting = [];
+    inFlight = batch.length;
+    handle(batch.map((waiter) => waiter.message)).then(
+      (replies) => settle(batch, replies),
+      (fault) => settle(batch, undefined, fault),
+    );
+  }
+
+  function settle(
+    batch: Waiter<Message, Reply>[],
+    replies: readonly (Reply | Error)[] | undefined,
+    fault?: unknown,
+  ): void {
+    inFlight = 0;
+    if (waiting.length > 0) send(); // The next batch leaves before this one's answers are written.
+    batch.forEach(({ resolve, reject }, i) => {
+      const reply = replies?.[i];
+      if (reply === undefined) reject(fault ?? new Error(`${name}: no reply for message ${i}`));
+      else if (reply instanceof Error) reject(reply);
+      else resolve(reply);
+    });
+    if (depth() === 0) for (const wake of idle.splice(0)) wake();
+  }
+
+  async function drain(): Promise<void> {
+    if (depth() > 0) await new Promise<void>((resolve) => idle.push(resolve));
+  }
+
+  return { ask, hasRoom, depth, drain };
+}

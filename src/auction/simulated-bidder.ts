@@ -1,0 +1,32 @@
+import type { Bidder, BidResponse } from "./bidder.ts";
+
+const CENT_MICROS = 10_000;
+const NO_BID: BidResponse = { kind: "noBid" };
+
+export interface SimulationOptions {
+  /** Chance to decline, 0 to 1. */
+  noBidProbability: number;
+  /** Milliseconds; 0 and 0: answers at once. */
+  latency: { leastMs: number; mostMs: number };
+  /** Uniform in [0, 1). */
+  random?: () => number;
+  wait?: (ms: number) => Promise<void>;
+}
+
+/** A bidder that declines by chance, else bids 0.01 to 1.00, uniform in whole cents. */
+export function createSimulatedBidder(id: string, options: SimulationOptions): Bidder {
+  const { noBidProbability, latency, random = Math.random, wait = Bun.sleep } = options;
+  const { leastMs, mostMs } = latency;
+
+  function decide(): BidResponse {
+    if (random() < noBidProbability) return NO_BID;
+    return { kind: "bid", priceMicros: (1 + Math.floor(random() * 100)) * CENT_MICROS };
+  }
+
+  async function decideLater(): Promise<BidResponse> {
+    await wait(leastMs + random() * (mostMs - leastMs));
+    return decide();
+  }
+
+  return { id, bid: mostMs > 0 ? decideLater : decide };
+}

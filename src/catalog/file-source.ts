@@ -1,0 +1,52 @@
+import { type FSWatcher, watch } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, dirname, resolve } from "node:path";
+import { type CatalogDocument, CatalogError, validateCatalog } from "./catalog.ts";
+
+/**
+ * Reads and validates a catalog file.
+ * @throws CatalogError when the file is away, is not JSON or breaks a rule
+ */
+export async function loadCatalogFile(path: string): Promise<CatalogDocument> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    throw new CatalogError([`${path}: ${(cause as Error).message}`]);
+  }
+  let input: unknown;
+  try {
+    input = JSON.parse(text);
+  } catch (cause) {
+    throw new CatalogError([`${path}: not JSON: ${(cause as Error).message}`]);
+  }
+  return validateCatalog(input);
+}
+
+/** Quiet time after a change, so that a file written in pieces is read once, whole. */
+const SETTLE_MS = 50;
+
+/**
+ * Calls back some 50 ms after the file was written, replaced or renamed into place. Watches the
+ * folder, since a rename replaces the file that a watch would hold.
+ * @returns a function that ends the watch
+ */
+export function watchCatalogFile(path: string, onChange: () => void): () => void {
+  const name = basename(path);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let watcher: FSWatcher | undefined;
+  try {
+    watcher = watch(dirname(resolve(path)), (_event, changed) => {
+      if (changed !== null && changed !== name) return;
+      clearTimeout(timer);
+      timer = setTimeout(onChange, SETTLE_MS);
+    });
+    watcher.on("error", () => watcher?.close());
+  } catch {
+    // A folder that cannot be watched leaves SIGHUP.
+  }
+  return () => {
+    clearTimeout(timer);
+    watcher?.close();
+  };
+}

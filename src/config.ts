@@ -1,0 +1,191 @@
+import { type Static, Type } from "@sinclair/typebox";
+import { Value } from "@sinclair/typebox/value";
+import ipaddr from "ipaddr.js";
+
+const port = { minimum: 0, maximum: 65_535 };
+const milliseconds = (least: number, most: number) => ({ minimum: least, maximum: most });
+
+/** Every setting of the service. A key is its environment variable; flags derive from it. */
+export const ConfigSchema = Type.Object({
+  PORT: Type.Integer({ default: 8000, ...port, description: "Port of the service; 0 picks one." }),
+  HOST: Type.String({ default: "0.0.0.0", minLength: 1, description: "Address to listen on." }),
+  WORKERS: Type.Integer({
+    default: 3,
+    minimum: 1,
+    maximum: 64,
+    description: "Processes that share the port (1 where the platform cannot share).",
+  }),
+  REDIS_URL: Type.String({
+    default: "",
+    pattern: "^$|^rediss?://|^unix:",
+    description: "Redis to keep counters and limits in. Empty: the embedded store.",
+  }),
+  REDIS_HOST: Type.String({ default: "", description: "Redis by host, where there is no URL." }),
+  REDIS_PORT: Type.Integer({ default: 6379, ...port, description: "Port beside REDIS_HOST." }),
+  DATA_DIR: Type.String({
+    default: ".data",
+    minLength: 1,
+    description: "Folder of the journals and the embedded store.",
+  }),
+  CATALOG: Type.String({
+    default: "data/catalog.json",
+    minLength: 1,
+    description: "File of the supplies and bidders.",
+  }),
+  RATE_LIMIT_MAX_REQUESTS: Type.Integer({
+    default: 3,
+    minimum: 0,
+    maximum: 10_000,
+    description: "Bids of one client in a window; 0 switches the limiter off.",
+  }),
+  RATE_LIMIT_WINDOW_SECONDS: Type.Integer({
+    default: 60,
+    minimum: 1,
+    maximum: 86_400,
+    description: "Length of the sliding window.",
+  }),
+  TRUSTED_PROXIES: Type.String({
+    default: "",
+    description: "CIDR list, comma separated. Only from these is X-Forwarded-For read.",
+  }),
+  TMAX_DEFAULT: Type.Integer({
+    default: 200,
+    ...milliseconds(1, 60_000),
+    description: "Milliseconds that bidders get when the request names no tmax.",
+  }),
+  TMAX_MAX: Type.Integer({
+    default: 5000,
+    ...milliseconds(1, 60_000),
+    description: "Most milliseconds that a request may ask for.",
+  }),
+  NO_BID_PROBABILITY: Type.Number({
+    default: 0.3,
+    minimum: 0,
+    maximum: 1,
+    description: "Chance that a simulated bidder declines.",
+  }),
+  BIDDER_LATENCY_MS: Type.String({
+    default: "0-0",
+    pattern: "^\\d{1,5}-\\d{1,5}$",
+    description: "Least and most milliseconds that a simulated bidder takes.",
+  }),
+  STATS_FLUSH_MS: Type.Integer({
+    default: 250,
+    ...milliseconds(10, 60_000),
+    description: "Milliseconds between two batches of statistics.",
+  }),
+  STAT_CACHE_MS: Type.Integer({
+    default: 0,
+    ...milliseconds(0, 3_600_000),
+    description: "Milliseconds that an answer of GET /stat may be old; 0: never.",
+  }),
+  LOG_LEVEL: Type.Union(
+    ["fatal", "error", "warn", "info", "debug", "trace", "silent"].map((l) => Type.Literal(l)),
+    { default: "info", description: "Least severe log line to write." },
+  ),
+  LOG_AUCTIONS: Type.String({
+    default: "",
+    pattern: "^$|^all$|^off$|^1/[1-9]\\d{0,8}$",
+    description: "Auctions to log: all, off or 1/N. Empty: all on a terminal, else off.",
+  }),
+});
+
+export type Config = Readonly<Static<typeof ConfigSchema>>;
+export type SettingName = keyof Config;
+export type RawSettings = Readonly<Record<string, string | undefined>>;
+
+/** One line per setting that is wrong: the variable, its value, the rule. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(`bad configuration:\n${problems.map((problem) => `  ${problem}`).join("\n")}`);
+    this.problems = problems;
+  }
+}
+
+/**
+ * Merges the layers, the first one wins, and checks every setting.
+ * @param layers  flags, then the environment; an empty string counts as not set
+ * @throws ConfigError naming every bad setting, not just the first
+ */
+export function loadConfig(...layers: readonly RawSettings[]): Config {
+  const raw: Record<string, string> = {};
+  for (const name of Object.keys(ConfigSchema.properties)) {
+    const value = layers.map((layer) => layer[name]).find((v) => v !== undefined && v !== "");
+    if (value !== undefined) raw[name] = value;
+  }
+  const config = Value.Convert(ConfigSchema, Value.Default(ConfigSchema, { ...raw })) as Config;
+  const problems = [...Value.Errors(ConfigSchema, config)]
+    .filter(({ path }, i, all) => all.findIndex((other) => other.path === path) === i)
+    .map(({ path }) => describeProblem(path.slice(1) as SettingName, raw[path.slice(1)]));
+  if (problems.length === 0) problems.push(...crossChecks(config));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(config);
+}
+
+function describeProblem(name: SettingName, value: string | undefined): string {
+  return `${name}="${mask(name, value ?? "")}": expected ${rule(name)}`;
+}
+
+/** What a setting may be, in words, for errors and for the help. */
+export function rule(name: SettingName): string {
+  const schema = ConfigSchema.properties[name] as {
+    type?: string;
+    minimum?: number;
+    maximum?: number;
+    anyOf?: { const: string }[];
+  };
+  const special: Partial<Record<SettingName, string>> = {
+    REDIS_URL: "redis://, rediss:// or unix:",
+    BIDDER_LATENCY_MS: "min-max in milliseconds, such as 10-40",
+    LOG_AUCTIONS: "all, off or 1/N",
+    TRUSTED_PROXIES: "a comma separated list of CIDR ranges, such as 10.0.0.0/8",
+  };
+  if (special[name]) return special[name];
+  if (schema.anyOf) return `one of ${schema.anyOf.map((option) => option.const).join(", ")}`;
+  if (schema.type === "string") return "text that is not empty";
+  const kind = schema.type === "integer" ? "a whole number" : "a number";
+  return `${kind} from ${schema.minimum} to ${schema.maximum}`;
+}
+
+function crossChecks(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.TMAX_DEFAULT > config.TMAX_MAX) {
+    problems.push(`TMAX_DEFAULT="${config.TMAX_DEFAULT}": expected at most TMAX_MAX`);
+  }
+  const { leastMs, mostMs } = latencyRange(config);
+  if (leastMs > mostMs)
+    problems.push(describeProblem("BIDDER_LATENCY_MS", config.BIDDER_LATENCY_MS));
+  for (const range of trustedRanges(config)) {
+    if (!ipaddr.isValidCIDR(range)) problems.push(describeProblem("TRUSTED_PROXIES", range));
+  }
+  return problems;
+}
+
+/** The simulated bidders' latency, milliseconds. */
+export function latencyRange(config: Config): { leastMs: number; mostMs: number } {
+  const [leastMs = 0, mostMs = 0] = config.BIDDER_LATENCY_MS.split("-").map(Number);
+  return { leastMs, mostMs };
+}
+
+/** The CIDR ranges of TRUSTED_PROXIES; a bare address is a range of one. */
+export function trustedRanges(config: Config): string[] {
+  const ranges = config.TRUSTED_PROXIES.split(",").map((range) => range.trim());
+  return ranges
+    .filter((range) => range !== "")
+    .map((range) => (ipaddr.isValid(range) ? `${range}/${range.includes(":") ? 128 : 32}` : range));
+}
+
+/** The Redis to use, or undefined for the embedded store. */
+export function redisUrl(config: Config): string | undefined {
+  if (config.REDIS_URL !== "") return config.REDIS_URL;
+  if (config.REDIS_HOST === "") return undefined;
+  const host = config.REDIS_HOST.includes(":") ? `[${config.REDIS_HOST}]` : config.REDIS_HOST;
+  return `redis://${host}:${config.REDIS_PORT}`;
+}
+
+/** A value fit for a log: a password in a URL becomes three stars. */
+export function mask(name: string, value: string): string {
+  return name === "REDIS_URL" ? value.replace(/(:\/\/[^:@/]*):[^@]*@/, "$1:***@") : value;
+}

@@ -1,0 +1,72 @@
+import ipaddr from "ipaddr.js";
+
+const HOPS_MAX = 16;
+const HEADER_LENGTH_MAX = 512;
+/** Shared by requests whose socket is gone: nothing will be answered to them. */
+const UNKNOWN_CLIENT = "unknown";
+
+type Address = ipaddr.IPv4 | ipaddr.IPv6;
+
+/** The limiter's key of a request's client. */
+export type ClientOf = (socketAddress: string | undefined, forwardedFor: string | null) => string;
+
+/**
+ * One client is one IPv4 address, however it is spelt, or one IPv6 /64.
+ *
+ * Behind a trusted peer the client is the first untrusted address of `X-Forwarded-For`, read from
+ * the right. A token that is no address ends the walk: the hop before it counts. More than 16 hops
+ * or 512 characters: the peer itself.
+ * @param trustedRanges  CIDR ranges; none: the header is never read
+ */
+export function createClientOf(trustedRanges: readonly string[]): ClientOf {
+  const ranges = trustedRanges.map((range) => ipaddr.parseCIDR(range));
+  const isTrusted = (address: Address) =>
+    ranges.some(([network, bits]) => {
+      const isSameKind = address.kind() === network.kind();
+      return isSameKind && (address as ipaddr.IPv4).match(network as ipaddr.IPv4, bits);
+    });
+
+  return (socketAddress, forwardedFor) => {
+    if (socketAddress === undefined) return UNKNOWN_CLIENT;
+    // The kernel spells IPv4 canonically, so the common case needs no parser.
+    if (ranges.length === 0 && !socketAddress.includes(":")) return socketAddress;
+    const peer = parseAddress(socketAddress);
+    if (!peer) return UNKNOWN_CLIENT;
+    return clientKey(forwardedFor !== null && ranges.length > 0 ? walk(peer, forwardedFor) : peer);
+  };
+
+  function walk(peer: Address, forwardedFor: string): Address {
+    const hops = forwardedFor.split(",");
+    if (hops.length > HOPS_MAX || forwardedFor.length > HEADER_LENGTH_MAX) return peer;
+    let client = peer;
+    for (let i = hops.length - 1; i >= 0 && isTrusted(client); i--) {
+      const hop = parseAddress(stripPort(hops[i]!.trim()));
+      if (!hop) break;
+      client = hop;
+    }
+    return client;
+  }
+}
+
+/** `1.2.3.4:80` and `[2001:db8::1]:80` without brackets and port. */
+function stripPort(token: string): string {
+  if (token.startsWith("[")) return token.slice(1, token.indexOf("]"));
+  const colon = token.indexOf(":");
+  return colon > 0 && colon === token.lastIndexOf(":") ? token.slice(0, colon) : token;
+}
+
+function parseAddress(text: string): Address | undefined {
+  // Strict: ipaddr.js would also take 0x7f.1, which no two parsers read alike.
+  if (ipaddr.IPv4.isValidFourPartDecimal(text)) return ipaddr.IPv4.parse(text);
+  const withoutZone = text.replace(/%.*$/, "");
+  if (!ipaddr.IPv6.isValid(withoutZone)) return undefined;
+  const address = ipaddr.IPv6.parse(withoutZone);
+  return address.isIPv4MappedAddress() ? address.toIPv4Address() : address;
+}
+
+/** Written from the bytes, so that every spelling is one key. */
+function clientKey(address: Address): string {
+  if (address instanceof ipaddr.IPv4) return address.octets.join(".");
+  const network = address.parts.slice(0, 4).map((part) => part.toString(16));
+  return `${network.join(":")}::/64`;
+}

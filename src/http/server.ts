@@ -1,0 +1,107 @@
+import { Elysia } from "elysia";
+import type { HandleBid } from "./bid.ts";
+import { BODY_BYTES_MAX } from "./bid-request.ts";
+import { createDocs } from "./docs.ts";
+import { problem } from "./problem.ts";
+import type { RequestIdOf } from "./request-id.ts";
+import type { HandleStat } from "./stat.ts";
+
+/** Seconds that a socket may be silent; Bun counts it for idle and for dripping ones. */
+const IDLE_SECONDS = 10;
+
+export interface ServerOptions {
+  hostname: string;
+  port: number;
+  requestIdOf: RequestIdOf;
+  handleBid: HandleBid;
+  handleStat: HandleStat;
+  handleLive: (request: Request) => Response;
+  handleReady: (request: Request) => Promise<Response>;
+  openapi: object;
+  onFault: (fault: unknown) => void;
+}
+
+export interface Server {
+  listen(): void;
+  /** From now on every answer closes its connection, so that clients leave before the end. */
+  beginDrain(): void;
+  /** Stops accepting, lets running requests finish for at most `graceMs`, then cuts. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** The routes on Elysia: the only place that knows paths and methods. */
+export function createServer(options: ServerOptions): Server {
+  const { requestIdOf, handleBid, handleStat, handleLive, handleReady, onFault } = options;
+  const docs = createDocs();
+  const openapi = JSON.stringify(options.openapi);
+  const methods = new Map([["/bid", "POST"]]);
+  for (const path of ["/stat", "/livez", "/readyz", "/openapi.json", ...docs.keys()]) {
+    methods.set(path, "GET");
+  }
+  let isDraining = false;
+
+  /** The last touch on every answer of ours. */
+  function send(response: Response): Response {
+    if (isDraining) response.headers.set("connection", "close");
+    return response;
+  }
+
+  const app = new Elysia({
+    serve: { maxRequestBodySize: BODY_BYTES_MAX, idleTimeout: IDLE_SECONDS, reusePort: true },
+    precompile: true,
+  })
+    .onError(({ request, code, error }) => {
+      if (code !== "NOT_FOUND") onFault(error);
+      return send(refuse(request, code === "NOT_FOUND"));
+    })
+    .post(
+      "/bid",
+      async ({ request, server }) =>
+        send(await handleBid(request, server?.requestIP(request)?.address)),
+      { parse: "none" },
+    )
+    .get("/stat", async ({ request, query }) => send(await handleStat(request, query.supply)))
+    .get("/livez", ({ request }) => send(handleLive(request)))
+    .get("/readyz", async ({ request }) => send(await handleReady(request)))
+    .get("/openapi.json", ({ request }) =>
+      send(
+        new Response(openapi, {
+          headers: { "content-type": "application/json", "x-request-id": requestIdOf(request) },
+        }),
+      ),
+    );
+  for (const [path, open] of docs) {
+    app.get(path, ({ request }) => {
+      const response = open();
+      response.headers.set("x-request-id", requestIdOf(request));
+      return send(response);
+    });
+  }
+
+  function refuse(request: Request, isUnknownRoute: boolean): Response {
+    const requestId = requestIdOf(request);
+    if (!isUnknownRoute) return problem("internal", { requestId, detail: "It has been logged." });
+    const allow = methods.get(new URL(request.url).pathname);
+    if (allow === undefined) return problem("not_found", { requestId, detail: "See /docs." });
+    const detail = `This path answers ${allow}.`;
+    return problem("method_not_allowed", { requestId, detail, headers: { allow } });
+  }
+
+  function listen(): void {
+    app.listen({ hostname: options.hostname, port: options.port, reusePort: true });
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    const { server } = app;
+    if (!server) return;
+    const finished = server.stop(false).then(() => true);
+    const isDone = await Promise.race([finished, Bun.sleep(graceMs).then(() => false)]);
+    if (!isDone) await Promise.race([server.stop(true), Bun.sleep(500)]);
+  }
+
+  function beginDrain(): void {
+    isDraining = true;
+  }
+
+  return { listen, beginDrain, stop };
+}

@@ -1,0 +1,57 @@
+/** Clients that are known to be over their limit, and until when. */
+export interface DenyCache {
+  /** Milliseconds until the client may be admitted again; 0 when it must be asked about. */
+  waitMs(client: string): number;
+  /**
+   * Remembers that nothing is admitted for `waitMs` from the moment the store was asked.
+   * @param askedAtMs  on the clock of this cache, read before the call was sent: the store decided
+   *   later than that, so the time is never too long
+   */
+  deny(client: string, askedAtMs: number, waitMs: number): void;
+  clear(): void;
+  size(): number;
+}
+
+/** Our clock may run this much slower than the store's. */
+const DRIFT = 0.0005;
+
+/**
+ * Refusing from memory is exact, not a guess: until the oldest admission leaves the window it stays
+ * full, and refusals add nothing to it.
+ * @param clientsMax  beyond it the entry made first is dropped, and that client is asked about
+ * @param now         monotonic clock, milliseconds
+ */
+export function createDenyCache(
+  clientsMax = 65_536,
+  now: () => number = () => performance.now(),
+): DenyCache {
+  const untilMs = new Map<string, number>();
+
+  function waitMs(client: string): number {
+    const until = untilMs.get(client);
+    if (until === undefined) return 0;
+    const left = until - now();
+    if (left > 0) return left;
+    untilMs.delete(client);
+    return 0;
+  }
+
+  function deny(client: string, askedAtMs: number, forMs: number): void {
+    untilMs.delete(client);
+    dropOldest();
+    untilMs.set(client, askedAtMs + forMs * (1 - DRIFT));
+  }
+
+  /** Two expired entries for each new one keep the table small; a full one loses its oldest. */
+  function dropOldest(): void {
+    let looked = 0;
+    const nowMs = now();
+    for (const [client, until] of untilMs) {
+      if (until > nowMs && untilMs.size < clientsMax) return;
+      untilMs.delete(client);
+      if (++looked === 2) return;
+    }
+  }
+
+  return { waitMs, deny, clear: () => untilMs.clear(), size: () => untilMs.size };
+}

@@ -1,0 +1,30 @@
+import pino from "pino";
+import pretty from "pino-pretty";
+
+export type Logger = pino.Logger;
+
+export interface LogOptions {
+  level: string;
+  /** Who writes: supervisor, or a worker by number. */
+  name: string;
+  isTerminal: boolean;
+}
+
+/** Lifecycle, warnings and errors: readable on a terminal, one JSON object per line elsewhere. */
+export function createLogger({ level, name, isTerminal }: LogOptions): Logger {
+  const options: pino.LoggerOptions = {
+    level,
+    base: { process: name },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+  };
+  // Synchronous: a process that is about to exit has said everything. There are few lines.
+  if (!isTerminal) return pino(options, pino.destination({ fd: 1, sync: true }));
+  const stream = pretty({
+    sync: true,
+    destination: 1,
+    ignore: "process",
+    translateTime: "HH:MM:ss",
+  });
+  return pino({ ...options, formatters: {} }, stream);
+}

@@ -1,0 +1,52 @@
+import type { Catalog } from "../catalog/catalog.ts";
+import { type Config, mask, redisUrl } from "../config.ts";
+
+export interface BannerFacts {
+  version: string;
+  config: Config;
+  port: number;
+  pids: readonly number[];
+  catalog: Catalog;
+  /** Whether Redis answered; without one configured it does not matter. */
+  isStoreReady: boolean;
+}
+
+/** What the user sees once every worker listens. The curl works when pasted. */
+export function writeBanner(facts: BannerFacts): string {
+  const { version, config, port, pids, catalog } = facts;
+  const host = ["0.0.0.0", "::"].includes(config.HOST) ? "localhost" : config.HOST;
+  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return [
+    "",
+    `  Ad exchange ${version} is open on ${url} (API: ${url}/docs)`,
+    "",
+    `  workers   ${pids.length} (pid ${pids.join(", ")})`,
+    `  store     ${describeStore(facts)}`,
+    `  catalog   ${config.CATALOG}: ${catalog.supplies.size} supplies, ${catalog.bidderCount} bidders`,
+    `  limiter   ${describeLimiter(config)}`,
+    `  auctions  logged: ${config.LOG_AUCTIONS} (LOG_AUCTIONS)`,
+    "",
+    "  Hold an auction:",
+    "",
+    `  curl -X POST ${url}/bid -H 'Content-Type: application/json' \\`,
+    `    -H 'X-Country: ${sampleCountry(catalog)}' -d '{"supply_id": "${sampleSupply(catalog)}"}'`,
+    "",
+    "",
+  ].join("\n");
+}
+
+function describeStore({ config, isStoreReady }: BannerFacts): string {
+  const url = redisUrl(config);
+  if (url === undefined) return `embedded in ${config.DATA_DIR}, for one host only`;
+  const away = isStoreReady ? "" : ", NOT REACHABLE: limits are local until it is back";
+  return `Redis ${mask("REDIS_URL", url)}, shared by every host that uses it${away}`;
+}
+
+function describeLimiter(config: Config): string {
+  const { RATE_LIMIT_MAX_REQUESTS: max, RATE_LIMIT_WINDOW_SECONDS: seconds } = config;
+  return max === 0 ? "off" : `${max} bids in ${seconds} s for each client`;
+}
+
+const sampleSupply = (catalog: Catalog) => catalog.supplies.keys().next().value ?? "supply1";
+const sampleCountry = (catalog: Catalog) =>
+  catalog.supplies.values().next().value?.bidders[0]?.country ?? "US";

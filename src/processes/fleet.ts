@@ -1,0 +1,133 @@
+import type { Logger } from "../log.ts";
+import type { CatalogUpdate, StartOrder } from "./messages.ts";
+import { createRestartPolicy } from "./restart-policy.ts";
+import { spawnWorker, type WorkerProcess } from "./worker-process.ts";
+
+/** A worker that says nothing for this long hangs, and holds a share of the connections. */
+const SILENT_MS_MAX = 2_000;
+const PULSE_MS = 250;
+
+export interface FleetOptions {
+  size: number;
+  /** What the next worker of a slot begins with; a new producer each time. */
+  orderFor: (slot: number) => StartOrder;
+  answer: (name: string, argument: unknown) => Promise<unknown>;
+  /** A producer whose process is gone: its journal may be taken over. */
+  onEnded: (producer: string) => void;
+  /** Too many crashes: the service cannot go on. */
+  onGiveUp: () => void;
+  logger: Logger;
+}
+
+/** The workers: each slot is filled again when its worker ends. */
+export interface Fleet {
+  /** Resolves when every slot has a worker that listens. */
+  start(): Promise<void>;
+  pids(): number[];
+  /** Whether at least one worker listens. */
+  isServing(): boolean;
+  update(update: CatalogUpdate): void;
+  /** Resolves when every worker has counted what it answered, or has ended. */
+  drain(): Promise<void>;
+  /** Lets the workers finish; after `graceMs` they are killed. */
+  stop(graceMs: number): Promise<void>;
+  killAll(): void;
+}
+
+export function createFleet(options: FleetOptions): Fleet {
+  const { size, orderFor, answer, onEnded, onGiveUp, logger } = options;
+  const workers = new Map<number, WorkerProcess>();
+  const decideRestart = createRestartPolicy();
+  let isStopping = false;
+  let lookedAtMs = performance.now();
+  const pulse = setInterval(checkPulses, PULSE_MS);
+
+  async function start(): Promise<void> {
+    const slots = Array.from({ length: size }, (_, i) => i + 1);
+    for (const slot of slots) fill(slot);
+    // A worker that dies meanwhile is replaced; the replacement counts.
+    await Promise.all(slots.map(isFilled));
+  }
+
+  async function isFilled(slot: number): Promise<void> {
+    while (!isStopping) {
+      const isReady = await workers.get(slot)!.ready.then(
+        () => true,
+        () => false,
+      );
+      if (isReady) return;
+      await Bun.sleep(20);
+    }
+  }
+
+  function fill(slot: number): void {
+    if (isStopping) return;
+    const order = orderFor(slot);
+    const worker = spawnWorker({
+      order,
+      answer,
+      onEnded: () => onEnded(order.producer),
+      onFatal: (message) => logger.error({ slot, reason: message }, "worker cannot start"),
+    });
+    workers.set(slot, worker);
+    worker.ended.then((end) => {
+      if (isStopping) return;
+      logger.warn({ slot, pid: worker.pid, ...end }, "worker ended");
+      const decision = decideRestart(end);
+      if (decision === "give up") {
+        isStopping = true;
+        return onGiveUp();
+      }
+      setTimeout(() => refill(slot), decision.restartAfterMs);
+    });
+  }
+
+  function refill(slot: number): void {
+    fill(slot);
+    const worker = workers.get(slot)!;
+    const ready = () => logger.info({ slot, pid: worker.pid }, "worker replaced");
+    worker.ready.then(ready, () => {});
+  }
+
+  function checkPulses(): void {
+    const nowMs = performance.now();
+    const isLate = nowMs - lookedAtMs > SILENT_MS_MAX / 2;
+    lookedAtMs = nowMs;
+    if (isLate) return; // We stood still ourselves; their beats are still in the channel.
+    for (const [slot, worker] of workers) {
+      if (worker.checkPulse(SILENT_MS_MAX)) continue;
+      logger.error({ slot, pid: worker.pid }, "worker hangs: killed");
+    }
+  }
+
+  const live = () => [...workers.values()].filter((worker) => worker.state() !== "ended");
+
+  async function drain(): Promise<void> {
+    await Promise.all(live().map((worker) => worker.drain()));
+  }
+
+  async function stop(graceMs: number): Promise<void> {
+    isStopping = true;
+    for (const worker of live()) worker.send({ type: "stop" });
+    const timer = setTimeout(killAll, graceMs);
+    await Promise.all([...workers.values()].map((worker) => worker.ended));
+    clearTimeout(timer);
+    clearInterval(pulse);
+  }
+
+  function killAll(): void {
+    for (const worker of live()) worker.kill();
+  }
+
+  return {
+    start,
+    pids: () => live().map((worker) => worker.pid),
+    isServing: () => live().some((worker) => worker.state() === "serving"),
+    update: (update) => {
+      for (const worker of live()) worker.send({ type: "catalog", update });
+    },
+    drain,
+    stop,
+    killAll,
+  };
+}

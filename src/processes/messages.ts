@@ -1,0 +1,44 @@
+import type { CatalogDocument } from "../catalog/catalog.ts";
+import type { Config } from "../config.ts";
+
+/** A catalog on its way to the workers, already validated. */
+export interface CatalogUpdate {
+  version: number;
+  document: CatalogDocument;
+}
+
+/** What a worker needs to begin. */
+export interface StartOrder {
+  config: Config;
+  port: number;
+  slot: number;
+  /** Unique to this process start: the owner of its journal. */
+  producer: string;
+  journalPath: string;
+  catalog: CatalogUpdate;
+}
+
+/** From the supervisor. */
+export type Order =
+  | { type: "start"; order: StartOrder }
+  /** Sent after `prepared`: from here on the worker may have answered somebody. */
+  | { type: "listen" }
+  | { type: "catalog"; update: CatalogUpdate }
+  /** Count everything that was answered so far, then say `drained`. */
+  | { type: "drain"; id: number }
+  /** The answer to a `call`. */
+  | { type: "reply"; id: number; result?: unknown; error?: string }
+  | { type: "stop" };
+
+/** From a worker. Any of them shows that it is alive. */
+export type Report =
+  | { type: "hello" }
+  | { type: "prepared" }
+  | { type: "ready" }
+  | { type: "beat" }
+  | { type: "drained"; id: number; error?: string }
+  | { type: "call"; id: number; name: string; argument: unknown }
+  | { type: "fatal"; message: string };
+
+/** Calls a worker may make of the supervisor. */
+export const DRAIN_ALL = "drain-all";

@@ -1,0 +1,135 @@
+import type { Subprocess } from "bun";
+import type { Order, Report, StartOrder } from "./messages.ts";
+import type { WorkerEnd } from "./restart-policy.ts";
+
+type WorkerState = "starting" | "serving" | "stopping" | "ended";
+
+export interface WorkerProcess {
+  readonly producer: string;
+  readonly pid: number;
+  state(): WorkerState;
+  send(order: Order): void;
+  /** Counts what it has answered so far; resolves also when it ended instead. */
+  drain(): Promise<void>;
+  kill(): void;
+  /** Settles when it listens; rejects when it ended before. */
+  readonly ready: Promise<void>;
+  /** Settles when the process is gone. */
+  readonly ended: Promise<WorkerEnd>;
+  /** Kills it when it has been silent for longer than this. */
+  checkPulse(silentMs: number): boolean;
+}
+
+export interface WorkerProcessOptions {
+  order: StartOrder;
+  /** Answers a call of the worker. */
+  answer: (name: string, argument: unknown) => Promise<unknown>;
+  /** The process is gone. Called before anybody who waits for its drain goes on. */
+  onEnded: () => void;
+  /** Said by a worker that cannot start. */
+  onFatal: (message: string) => void;
+  now?: () => number;
+}
+
+/** Spawns one worker and speaks with it. Nothing is lost with it that its journal holds. */
+export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
+  const { order, answer, onEnded, onFatal, now = () => performance.now() } = options;
+  const { producer } = order;
+  const drains = new Map<number, { resolve: () => void; reject: (fault: Error) => void }>();
+  const readiness = Promise.withResolvers<void>();
+  readiness.promise.catch(() => {}); // Nobody need wait for it.
+  let state: WorkerState = "starting";
+  let drainsAsked = 0;
+  let heardAtMs = now();
+  let readyAtMs: number | undefined;
+
+  const child: Subprocess = Bun.spawn([process.execPath, Bun.main, "worker"], {
+    env: { ...process.env, NODE_ENV: process.env.NODE_ENV ?? "production" },
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "inherit",
+    serialization: "json",
+    ipc: (message) => {
+      heardAtMs = now();
+      hear(message as Report);
+    },
+  });
+
+  const ended = child.exited.then((): WorkerEnd => {
+    state = "ended";
+    readiness.reject(new Error(`${producer} ended before it was ready`));
+    onEnded();
+    for (const { resolve } of drains.values()) resolve(); // Its journal is for the recovery.
+    drains.clear();
+    const servedMs = readyAtMs === undefined ? 0 : now() - readyAtMs;
+    return { code: child.exitCode, signal: child.signalCode as string | null, servedMs };
+  });
+
+  function hear(report: Report): void {
+    switch (report.type) {
+      case "hello":
+        return send({ type: "start", order });
+      case "prepared":
+        if (state === "starting") state = "serving";
+        return send({ type: "listen" });
+      case "ready":
+        readyAtMs = now();
+        return readiness.resolve();
+      case "drained": {
+        const waiter = drains.get(report.id);
+        drains.delete(report.id);
+        if (report.error === undefined) return waiter?.resolve();
+        return waiter?.reject(new Error(`${producer}: ${report.error}`));
+      }
+      case "call":
+        return void answerCall(report);
+      case "fatal":
+        return onFatal(report.message);
+    }
+  }
+
+  async function answerCall({ id, name, argument }: Extract<Report, { type: "call" }>) {
+    try {
+      send({ type: "reply", id, result: await answer(name, argument) });
+    } catch (error) {
+      send({ type: "reply", id, error: (error as Error).message });
+    }
+  }
+
+  function send(message: Order): void {
+    if (message.type === "stop" && state !== "ended") state = "stopping";
+    try {
+      child.send(message);
+    } catch {
+      // It is gone or going; `ended` tells.
+    }
+  }
+
+  function drain(): Promise<void> {
+    // One that is starting has answered nobody; it is asked once it has been told to listen.
+    if (state === "starting" || state === "ended") return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const id = ++drainsAsked;
+      drains.set(id, { resolve, reject });
+      send({ type: "drain", id });
+    });
+  }
+
+  function checkPulse(silentMs: number): boolean {
+    if (state === "ended" || now() - heardAtMs <= silentMs) return true;
+    child.kill("SIGKILL");
+    return false;
+  }
+
+  return {
+    producer,
+    pid: child.pid,
+    state: () => state,
+    send,
+    drain,
+    kill: () => child.kill("SIGKILL"),
+    ready: readiness.promise,
+    ended,
+    checkPulse,
+  };
+}

@@ -1,0 +1,116 @@
+import type { ApplyReply, SupplyIncrements } from "../store/store.ts";
+import type { Journal } from "./journal.ts";
+import { type SupplyTally, tallyRecords } from "./tally.ts";
+
+export interface JournalCounterOptions {
+  journal: Journal;
+  producer: string;
+  apply: (producer: string, batch: readonly SupplyIncrements[]) => Promise<readonly ApplyReply[]>;
+  /** Records that nobody can count any more: the store went back beyond what is kept. */
+  onLost: (supplyId: string, records: number) => void;
+  /** A supply whose counters refuse. Its records stay in the journal and are tried again. */
+  onRefused: (supplyId: string, error: Error) => void;
+}
+
+/** Carries one journal's records to the store, each exactly once. */
+export interface JournalCounter {
+  /**
+   * Resolves when the store has counted every record below the position.
+   * @throws Error when the store did not answer (nothing is known, the call may be repeated), or
+   *   when it refused a supply
+   */
+  countUpTo(position: number): Promise<void>;
+  /** Everything below it is counted. */
+  counted(): number;
+  /** Asks the store again about every supply, so that one that went back is made good. */
+  recheck(): void;
+  /** Supplies that have records. */
+  supplyIds(): string[];
+}
+
+/** Increments for the ordinals (from, to], of which those below `first` are kept nowhere. */
+interface Part extends SupplyIncrements {
+  readonly first: number;
+}
+
+/** Rounds in one call. Two settle a lost reply or a store that went back; more is a bug. */
+const ROUNDS_MAX = 8;
+
+/**
+ * Compare and set on ordinals: the store keeps, with each supply's counters, how many of this
+ * producer's auctions they contain. Increments for the ordinals (from, to] apply only where
+ * `from` is stored; any other answer says where to go on, forward or back.
+ */
+export function createJournalCounter(options: JournalCounterOptions): JournalCounter {
+  const { journal, producer, apply, onLost, onRefused } = options;
+  /** Of each supply: the ordinal that the store holds, as far as we know. */
+  const stored = new Map<string, number>();
+  /** Of each supply: the highest ordinal that the store ever held. */
+  const highest = new Map<string, number>();
+  let rechecking: ReadonlySet<string> | undefined;
+  let counted = journal.tail();
+
+  const storedOf = (supplyId: string) => stored.get(supplyId) ?? 0;
+
+  async function countUpTo(position: number): Promise<void> {
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      if (counted >= position && !rechecking) return;
+      await countRound(Math.max(position, counted));
+    }
+    throw new Error(`${producer}: the store answered ${ROUNDS_MAX} rounds with other offsets`);
+  }
+
+  async function countRound(to: number): Promise<void> {
+    const asked = rechecking;
+    const from = asked ? journal.tail() : counted;
+    const parts = tallyRecords(journal, from, to, storedOf).tallies.map(toPart);
+    if (asked) addProbes(parts, asked);
+    const replies = parts.length > 0 ? await apply(producer, parts) : [];
+    if (rechecking === asked) rechecking = undefined; // Else it was asked for again meanwhile.
+    if (settle(parts, replies)) counted = Math.max(counted, to);
+  }
+
+  function toPart({ supplyId, first, last, increments }: SupplyTally): Part {
+    return { supplyId, first, from: storedOf(supplyId), to: last, increments };
+  }
+
+  /** Asks about a supply with nothing to add; what is gone for good is settled as lost. */
+  function addProbes(parts: Part[], supplyIds: ReadonlySet<string>): void {
+    const included = new Set(parts.map((part) => part.supplyId));
+    for (const supplyId of supplyIds) {
+      if (included.has(supplyId)) continue;
+      const to = highest.get(supplyId) ?? 0;
+      parts.push({ supplyId, first: to + 1, from: storedOf(supplyId), to, increments: new Map() });
+    }
+  }
+
+  /** @returns whether everything is counted, else another round must follow. */
+  function settle(parts: readonly Part[], replies: readonly ApplyReply[]): boolean {
+    let isComplete = true;
+    let refusal: Error | undefined;
+    parts.forEach(({ supplyId, first, from, to }, i) => {
+      const reply = replies[i]!;
+      if (reply instanceof Error) {
+        onRefused(supplyId, reply);
+        refusal = reply;
+        return;
+      }
+      stored.set(supplyId, reply);
+      highest.set(supplyId, Math.max(reply, highest.get(supplyId) ?? 0));
+      if (reply !== to) {
+        isComplete = false;
+        if (reply < from) recheck();
+      } else if (first > from + 1) {
+        onLost(supplyId, first - from - 1);
+      }
+    });
+    if (refusal) throw refusal;
+    return isComplete;
+  }
+
+  function recheck(): void {
+    rechecking = new Set(stored.keys());
+  }
+
+  return { countUpTo, counted: () => counted, recheck, supplyIds: () => [...stored.keys()] };
+}

@@ -1,0 +1,74 @@
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import type { Supply } from "../catalog/catalog.ts";
+
+/** What a journal record's supply number stands for. */
+export interface NamedSupply {
+  readonly number: number;
+  readonly supplyId: string;
+  readonly bidderIds: readonly string[];
+  /** Shared by all entries of one supply id: how many of its auctions were recorded. */
+  readonly recorded: { count: number };
+}
+
+/** The names beside a journal: one JSON line per supply, written before its first record. */
+export interface Names {
+  /** The entry of a supply, written down at its first use. @throws Error when the disk refuses */
+  of(supply: Supply): NamedSupply;
+  at(number: number): NamedSupply | undefined;
+  close(): void;
+}
+
+type Line = [supplyId: string, bidderIds: string[]];
+
+/** A dead process's names; a last line that was cut off names no record and is dropped. */
+export function readNames(path: string): Names {
+  const entries: NamedSupply[] = [];
+  const counts = new Map<string, { count: number }>();
+  for (const line of readFileSync(path, "utf8").split("\n").slice(0, -1)) {
+    const [supplyId, bidderIds] = JSON.parse(line) as Line;
+    entries.push(addEntry(entries.length, supplyId, bidderIds, counts));
+  }
+  const of = () => {
+    throw new Error(`${path}: names of a dead producer are only read`);
+  };
+  return { of, at: (number) => entries[number], close: () => {} };
+}
+
+export function createNames(path: string): Names {
+  const file = openSync(path, "wx");
+  const entries: NamedSupply[] = [];
+  const counts = new Map<string, { count: number }>();
+  const byContent = new Map<string, NamedSupply>();
+  const bySupply = new WeakMap<Supply, NamedSupply>();
+
+  function of(supply: Supply): NamedSupply {
+    return bySupply.get(supply) ?? define(supply);
+  }
+
+  function define(supply: Supply): NamedSupply {
+    const line: Line = [supply.id, supply.bidders.map((bidder) => bidder.id)];
+    const text = JSON.stringify(line);
+    let entry = byContent.get(text); // A reload that left this supply as it was.
+    if (!entry) {
+      writeSync(file, `${text}\n`);
+      entry = addEntry(entries.length, line[0], line[1], counts);
+      entries.push(entry);
+      byContent.set(text, entry);
+    }
+    bySupply.set(supply, entry);
+    return entry;
+  }
+
+  return { of, at: (number) => entries[number], close: () => closeSync(file) };
+}
+
+function addEntry(
+  number: number,
+  supplyId: string,
+  bidderIds: readonly string[],
+  counts: Map<string, { count: number }>,
+): NamedSupply {
+  const recorded = counts.get(supplyId) ?? { count: 0 };
+  counts.set(supplyId, recorded);
+  return { number, supplyId, bidderIds, recorded };
+}

@@ -1,0 +1,95 @@
+import type { Journal } from "./journal.ts";
+import type { JournalCounter } from "./journal-counter.ts";
+import type { AuctionOutcome } from "./outcome.ts";
+
+/**
+ * How long a counted record is kept: beyond the two seconds that Redis may lose with
+ * `appendfsync everysec`, and beyond a fail-over.
+ */
+export const RETENTION_MS = 10_000;
+/** Room kept for auctions that were let in before the journal filled up. */
+const RESERVED_RECORDS = 2_048;
+
+export interface RecorderOptions {
+  journal: Journal;
+  counter: JournalCounter;
+  /** Milliseconds between two flushes while there is something to count. */
+  flushMs: number;
+  onFault: (fault: unknown) => void;
+  /** Monotonic clock, milliseconds. */
+  now?: () => number;
+}
+
+/** The statistics actor: its mailbox is the journal, its batch what was recorded since the last. */
+export interface Recorder {
+  /** Commits an outcome before its answer leaves. @throws Error when the journal is full */
+  record(outcome: AuctionOutcome): void;
+  /** False when the journal is nearly full: no auction may begin. */
+  hasRoom(): boolean;
+  /** Records that the store has not confirmed yet, in words of the journal. */
+  backlog(): number;
+  /** Resolves when everything recorded before the call is counted. @throws as `countUpTo` */
+  drain(): Promise<void>;
+  /** Has the next flush ask the store whether it still holds what it confirmed. */
+  recheck(): void;
+  /** Ends the flushes, after a last one. @throws Error when that could not be counted */
+  stop(): Promise<void>;
+}
+
+export function createRecorder(options: RecorderOptions): Recorder {
+  const { journal, counter, flushMs, onFault, now = () => performance.now() } = options;
+  const kept: { position: number; countedAtMs: number }[] = [];
+  let lastFlush: Promise<void> = Promise.resolve();
+  let isFlushQueued = false;
+  let isRecheckDue = false;
+  const timer = setInterval(tick, flushMs);
+
+  function tick(): void {
+    releaseExpired();
+    if (isFlushQueued || (journal.committed() === counter.counted() && !isRecheckDue)) return;
+    drain().catch(onFault);
+  }
+
+  /** Flushes never overlap; a drain takes in all that is recorded when its turn comes. */
+  function drain(): Promise<void> {
+    isFlushQueued = true;
+    const flushed = lastFlush.then(flush);
+    lastFlush = flushed.catch(() => {}); // The caller reports it; the next flush must still run.
+    return flushed;
+  }
+
+  async function flush(): Promise<void> {
+    isFlushQueued = false;
+    if (isRecheckDue) counter.recheck();
+    const position = journal.committed();
+    await counter.countUpTo(position);
+    isRecheckDue = false;
+    const last = kept[kept.length - 1];
+    if (position > (last?.position ?? journal.tail())) {
+      kept.push({ position, countedAtMs: now() });
+    }
+  }
+
+  function releaseExpired(): void {
+    const expiredAtMs = now() - RETENTION_MS;
+    let to: number | undefined;
+    while (kept.length > 0 && kept[0]!.countedAtMs <= expiredAtMs) to = kept.shift()!.position;
+    if (to !== undefined) journal.release(to);
+  }
+
+  async function stop(): Promise<void> {
+    clearInterval(timer);
+    await drain();
+  }
+
+  return {
+    record: journal.append,
+    hasRoom: () => journal.hasRoom(RESERVED_RECORDS),
+    backlog: () => journal.committed() - counter.counted(),
+    drain,
+    recheck: () => {
+      isRecheckDue = true;
+    },
+    stop,
+  };
+}

@@ -1,0 +1,60 @@
+--[[
+  Sliding-window log for a batch of clients: a request is admitted if fewer than `max` were
+  admitted in the last `window_us`. Refusals are not recorded, so a client that keeps hammering
+  still recovers on time.
+
+  KEYS[i]      sorted set of client i: score = admission in microseconds, member unique
+  ARGV[1]      max          admissions per window, >= 1
+  ARGV[2]      window_us    window length, microseconds
+  ARGV[3]      deadline_us  Redis time after which the caller no longer waits; 0 for none
+  ARGV[4]      batch        prefix of the members, unique to this call
+  ARGV[4 + i]  wanted       requests of client i in this batch, >= 1
+
+  Returns  {now_us, then for each client two integers:
+             left      >= 0: all wanted were admitted, `left` more fit now
+                        < 0: -left - 1 were admitted, the rest refused
+             reset_us  until the oldest admission leaves the window, > 0}
+           {now_us} alone when the deadline had passed: nothing was admitted or written.
+  Cost     three commands for a client not seen in the window, up to seven for the others;
+           keys expire one window after their last admission.
+]]
+local max, window_us, deadline_us = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local batch = ARGV[4]
+local window_ms = math.ceil(window_us / 1000)
+
+-- Read once: before Redis 7.2 the clock runs on inside a script.
+local time = redis.call("TIME")
+local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local reply = { now_us }
+if deadline_us > 0 and now_us > deadline_us then
+  return reply
+end
+
+-- "%.0f" keeps all 16 digits; Lua's own conversion keeps 14.
+local now_text = string.format("%.0f", now_us)
+
+for i, key in ipairs(KEYS) do
+  local wanted = tonumber(ARGV[4 + i])
+  local count = redis.call("ZCARD", key)
+  local oldest_us = now_us
+  if count > 0 then
+    -- What left the window, and what lies in the future after the clock went back.
+    local dropped = redis.call("ZREMRANGEBYSCORE", key, "-inf", string.format("%.0f", now_us - window_us))
+      + redis.call("ZREMRANGEBYSCORE", key, "(" .. now_text, "+inf")
+    count = count - dropped
+    if count > 0 then
+      oldest_us = tonumber(redis.call("ZRANGE", key, 0, 0, "WITHSCORES")[2])
+    end
+  end
+
+  local granted = math.min(wanted, max - count)
+  if granted > 0 then
+    for place = 1, granted do
+      redis.call("ZADD", key, now_text, batch .. "." .. i .. "." .. place)
+    end
+    redis.call("PEXPIRE", key, window_ms)
+  end
+  reply[2 * i] = granted == wanted and max - count - granted or -math.max(granted, 0) - 1
+  reply[2 * i + 1] = oldest_us + window_us - now_us
+end
+return reply

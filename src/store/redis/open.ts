@@ -1,0 +1,37 @@
+import type { Store, WindowLimit } from "../store.ts";
+import { connectRedis } from "./connect.ts";
+import { createRedisStore } from "./store.ts";
+
+/** Milliseconds for an admission: a healthy Redis answers in one, and a client is waiting. */
+const ADMIT_DEADLINE_MS = 30;
+const DEADLINE_MS = 1_000;
+
+export interface OpenRedisOptions {
+  url: string;
+  limit: WindowLimit;
+  producer: string;
+  onError: (connection: string, error: Error) => void;
+  /** A lost connection is back: the data behind it may be older. */
+  onReconnect: () => void;
+}
+
+/** Connects, without waiting for it, and makes the store on two connections. */
+export function openRedisStore(options: OpenRedisOptions): Store {
+  const { url, limit, producer, onError, onReconnect } = options;
+  const connect = (role: string) =>
+    connectRedis({ url, name: `exchange-${role}`, onError: (error) => onError(role, error) });
+  const stats = connect("stats");
+  let wasReady = false;
+  stats.on("ready", () => {
+    if (wasReady) onReconnect();
+    wasReady = true;
+  });
+  return createRedisStore({
+    limiter: connect("limiter"),
+    stats,
+    limit,
+    producer,
+    admitDeadlineMs: ADMIT_DEADLINE_MS,
+    deadlineMs: DEADLINE_MS,
+  });
+}

@@ -1,0 +1,189 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import packageJson from "../package.json" with { type: "json" };
+import { createShared } from "./actor/shared.ts";
+import { within } from "./actor/within.ts";
+import { buildCatalog, CatalogError } from "./catalog/catalog.ts";
+import { loadCatalogFile, watchCatalogFile } from "./catalog/file-source.ts";
+import { type Config, redisUrl } from "./config.ts";
+import { createLogger, type Logger } from "./log.ts";
+import { writeBanner } from "./processes/banner.ts";
+import { createFleet } from "./processes/fleet.ts";
+import { lockFolder } from "./processes/folder-lock.ts";
+import { type CatalogUpdate, DRAIN_ALL, type StartOrder } from "./processes/messages.ts";
+import { probePort } from "./processes/port-probe.ts";
+import { createRecovery, journalPath } from "./stats/recovery.ts";
+import { openCounterFile } from "./store/embedded/counters.ts";
+import { answerStoreCall, isStoreCall } from "./store/embedded/remote.ts";
+import { createEmbeddedStore } from "./store/embedded/store.ts";
+import { createWindows } from "./store/embedded/windows.ts";
+import { openRedisStore } from "./store/redis/open.ts";
+import { answersWithin, type Store } from "./store/store.ts";
+
+/** Exit status of bad settings or a bad catalog (sysexits.h, EX_CONFIG). */
+export const EXIT_CONFIG = 78;
+/** Workers of a predecessor that was killed leave within this. */
+const PREDECESSOR_MS = 1_500;
+/** The whole stop takes ten seconds at most: workers get this, the last flush the rest. */
+const WORKERS_GRACE_MS = 8_700;
+const LAST_FLUSH_MS = 800;
+const DRAIN_DEADLINE_MS = 1_400;
+/** How long the start waits for a store that does not answer yet. */
+const STORE_WAIT_MS = 2_000;
+
+/** Runs the service until it is told to stop; never returns while it does. */
+export async function runSupervisor(given: Config): Promise<void> {
+  const isTerminal = process.stdout.isTTY === true;
+  const config: Config = {
+    ...given,
+    LOG_AUCTIONS: given.LOG_AUCTIONS || (isTerminal ? "all" : "off"),
+    // Elsewhere a shared port does not spread the connections.
+    WORKERS: process.platform === "linux" ? given.WORKERS : 1,
+  };
+  const logger = createLogger({ level: config.LOG_LEVEL, name: "supervisor", isTerminal });
+  const signals = catchSignals();
+  const port = await orExit(1, () => probePort(config.HOST, config.PORT, PREDECESSOR_MS));
+  const journals = join(config.DATA_DIR, "journals");
+  const unlock = await orExit(1, () => {
+    mkdirSync(journals, { recursive: true });
+    return lockFolder(config.DATA_DIR);
+  });
+  let catalog: CatalogUpdate = {
+    version: 1,
+    document: await orExit(EXIT_CONFIG, () => loadCatalogFile(config.CATALOG)),
+  };
+
+  // Unique to this start, on this host and every other one that uses the same store.
+  const boot = `${Date.now().toString(36)}${crypto.randomUUID().slice(0, 4)}`;
+  let spawned = 0;
+  const store = await orExit(1, () => openStore(config, boot, logger, () => recovery.recheck()));
+  const recovery = createRecovery({
+    dir: journals,
+    store,
+    onRecovered: (producer, words) => {
+      if (words > 0) logger.info({ producer, words }, "journal of an ended worker counted");
+    },
+    onLost: (supply, records) => logger.error({ supply, records }, "statistics lost by the store"),
+    onFault: (producer, err) => logger.warn({ producer, err }, "journal not counted yet"),
+  });
+  recovery.recoverAll();
+
+  const drainAll = createShared(async () => {
+    await fleet.drain();
+    await recovery.settled();
+  });
+  const fleet = createFleet({
+    size: config.WORKERS,
+    orderFor(slot): StartOrder {
+      const producer = `${boot}-${slot}-${++spawned}`;
+      return {
+        config,
+        port,
+        slot,
+        producer,
+        journalPath: journalPath(journals, producer),
+        catalog,
+      };
+    },
+    async answer(name, argument) {
+      if (isStoreCall(name)) return answerStoreCall(store, name, argument);
+      if (name !== DRAIN_ALL) throw new Error(`no call ${name}`);
+      await within(drainAll(), DRAIN_DEADLINE_MS, "drain");
+      return null;
+    },
+    onEnded: recovery.recover,
+    onGiveUp: () => {
+      logger.fatal("five workers crashed within a minute: giving up");
+      stop(1);
+    },
+    logger,
+  });
+  signals.handlers.onStop = () => stop(0);
+  signals.handlers.onAbort = () => {
+    fleet.killAll();
+    process.exit(130);
+  };
+
+  const reload = createShared(reloadCatalog);
+  signals.handlers.onReload = reload;
+  const unwatch = watchCatalogFile(config.CATALOG, reload);
+  await fleet.start();
+  const isStoreReady = await answersWithin(store, STORE_WAIT_MS);
+  if (signals.isStopping()) return;
+  const facts = { version: packageJson.version, config, port, pids: fleet.pids(), isStoreReady };
+  process.stdout.write(writeBanner({ ...facts, catalog: buildCatalog(catalog.document, 1) }));
+  logger.info({ port, workers: fleet.pids() }, "ready");
+
+  async function reloadCatalog(): Promise<void> {
+    try {
+      const document = await loadCatalogFile(config.CATALOG);
+      if (Bun.deepEquals(document, catalog.document)) return;
+      catalog = { version: catalog.version + 1, document };
+      fleet.update(catalog);
+      logger.info({ version: catalog.version }, "catalog reloaded");
+    } catch (error) {
+      const problems = error instanceof CatalogError ? error.problems : [String(error)];
+      logger.error({ problems }, "catalog refused, the old one stays");
+    }
+  }
+
+  async function stop(exitCode: number): Promise<void> {
+    unwatch();
+    logger.info("stopping");
+    await fleet.stop(WORKERS_GRACE_MS);
+    await Promise.race([recovery.settled(), Bun.sleep(LAST_FLUSH_MS)]);
+    recovery.stop();
+    store.close();
+    unlock();
+    logger.info("stopped");
+    process.exit(exitCode);
+  }
+}
+
+function openStore(config: Config, boot: string, logger: Logger, onReconnect: () => void): Store {
+  const limit = {
+    max: config.RATE_LIMIT_MAX_REQUESTS,
+    windowMs: config.RATE_LIMIT_WINDOW_SECONDS * 1000,
+  };
+  const url = redisUrl(config);
+  if (url !== undefined) {
+    const onError = (role: string, err: Error) =>
+      logger.warn({ role, err: err.message }, "redis connection");
+    return openRedisStore({ url, limit, producer: boot, onError, onReconnect });
+  }
+  const counters = openCounterFile(join(config.DATA_DIR, "counters.sqlite"));
+  return createEmbeddedStore(createWindows(limit), counters);
+}
+
+/** Registered first of all: as PID 1 a process without handlers cannot be stopped. */
+function catchSignals() {
+  let stopAsked = 0;
+  let isStopping = false;
+  const handlers = {
+    onStop: (): void => process.exit(0),
+    onAbort: (): void => process.exit(130),
+    onReload: (): void => {},
+  };
+  const askStop = () => {
+    if (isStopping) return;
+    isStopping = true;
+    handlers.onStop();
+  };
+  process.on("SIGTERM", askStop);
+  process.on("SIGINT", () => {
+    if (++stopAsked > 1) handlers.onAbort();
+    else askStop();
+  });
+  process.on("SIGHUP", () => handlers.onReload());
+  return { handlers, isStopping: () => isStopping };
+}
+
+/** A start that cannot succeed ends with one clear line. */
+async function orExit<T>(status: number, step: () => T | Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    process.stderr.write(`exchange: ${(error as Error).message}\n`);
+    process.exit(status);
+  }
+}

@@ -1,0 +1,87 @@
+import { type App, createApp } from "./app.ts";
+import { createLogger, type Logger } from "./log.ts";
+import { createCalls } from "./processes/calls.ts";
+import type { Order, Report, StartOrder } from "./processes/messages.ts";
+
+const BEAT_MS = 500;
+
+/** One process of the service: takes orders from the supervisor until it is told to stop. */
+export function runWorker(): void {
+  const send = (report: Report) => void process.send?.(report);
+  const calls = createCalls(send);
+  let app: App | undefined;
+  let logger: Logger | undefined;
+  let isStopping = false;
+
+  process.on("message", (order: Order) => {
+    if (order.type === "reply") calls.settle(order);
+    else obey(order);
+  });
+  process.on("SIGINT", () => {}); // Ctrl-C reaches the whole group: the supervisor decides.
+  process.on("SIGTERM", stop);
+  process.on("disconnect", stop); // The supervisor is gone, perhaps killed: leave no orphan.
+  setInterval(() => {
+    if (process.connected) send({ type: "beat" });
+  }, BEAT_MS);
+  send({ type: "hello" });
+
+  function obey(order: Exclude<Order, { type: "reply" }>): void {
+    if (order.type === "start") start(order.order);
+    else if (order.type === "listen") listen();
+    else if (order.type === "catalog") app?.swapCatalog(order.update);
+    else if (order.type === "drain") drain(order.id);
+    else stop();
+  }
+
+  function start(order: StartOrder): void {
+    logger = createLogger({
+      level: order.config.LOG_LEVEL,
+      name: `worker ${order.slot}`,
+      isTerminal: process.stdout.isTTY === true,
+    });
+    try {
+      app = createApp({ order, call: calls.call, logger });
+      send({ type: "prepared" });
+    } catch (err) {
+      fail(err);
+    }
+  }
+
+  function listen(): void {
+    try {
+      app?.listen();
+      send({ type: "ready" });
+    } catch (err) {
+      fail(err);
+    }
+  }
+
+  async function drain(id: number): Promise<void> {
+    try {
+      await app?.drain();
+      send({ type: "drained", id });
+    } catch (err) {
+      send({ type: "drained", id, error: (err as Error).message });
+    }
+  }
+
+  async function stop(): Promise<void> {
+    if (isStopping) return;
+    isStopping = true;
+    try {
+      await app?.stop();
+    } catch (err) {
+      logger?.error({ err }, "stopping failed");
+    }
+    process.exit(0);
+  }
+
+  function fail(err: unknown): void {
+    logger?.fatal({ err }, "cannot start");
+    process.exitCode = 1;
+    // Said before leaving: messages still in the channel are lost on exit.
+    process.send?.({ type: "fatal", message: String(err) }, undefined, undefined, () =>
+      process.exit(1),
+    );
+  }
+}
