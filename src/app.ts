@@ -1,5 +1,6 @@
 import { write } from "node:fs";
 import packageJson from "../package.json" with { type: "json" };
+import { within } from "./actor/within.ts";
 import { createAuctioneer } from "./auction/auctioneer.ts";
 import type { Bidder } from "./auction/bidder.ts";
 import { createSimulatedBidder } from "./auction/simulated-bidder.ts";
@@ -15,6 +16,7 @@ import { createRequestIds } from "./http/request-id.ts";
 import { createServer } from "./http/server.ts";
 import { createStatRoute } from "./http/stat.ts";
 import { createDenyCache } from "./limiter/deny-cache.ts";
+import { createFallback } from "./limiter/fallback.ts";
 import { createLimiter } from "./limiter/limiter.ts";
 import type { Logger } from "./log.ts";
 import { type CatalogUpdate, DRAIN_ALL, type StartOrder } from "./processes/messages.ts";
@@ -33,6 +35,7 @@ const DEADLINE_RESERVE_MS = 1_000;
 /** While draining, how long answers ask clients to leave before the listener closes. */
 const LEAVE_MS = 200;
 const FLUSH_DEADLINE_MS = 1_500;
+const PING_DEADLINE_MS = 250;
 
 export interface AppOptions {
   order: StartOrder;
@@ -76,11 +79,29 @@ export function createApp({ order, call, logger }: AppOptions): App {
     journal,
     counter,
     flushMs: config.STATS_FLUSH_MS,
-    onFault: warn("statistics not flushed, kept in the journal"),
+    onChange: (failure) =>
+      failure
+        ? logger.warn({ cause: failure.message }, "statistics wait in the journal")
+        : logger.info("statistics are counted again"),
+  });
+  const fallback = createFallback({
+    admit: store.admit,
+    restore: store.restore,
+    limit,
+    workers: config.WORKERS,
+    onStoreError: config.RATE_LIMIT_ON_ERROR,
+    producer,
+    onChange: (cause) =>
+      cause
+        ? logger.warn(
+            { cause: cause.message, policy: config.RATE_LIMIT_ON_ERROR },
+            "limiter without its store",
+          )
+        : logger.info("limiter has its store again"),
   });
   const limiter =
     limit.max > 0
-      ? createLimiter({ admit: store.admit, denied: createDenyCache(), capacity: AUCTIONS_MAX })
+      ? createLimiter({ admit: fallback.admit, denied: createDenyCache(), capacity: AUCTIONS_MAX })
       : undefined;
   const auctioneer = createAuctioneer({
     capacity: AUCTIONS_MAX,
@@ -132,6 +153,7 @@ export function createApp({ order, call, logger }: AppOptions): App {
       url,
       limit,
       producer,
+      admitDeadlineMs: config.RATE_LIMIT_DEADLINE_MS,
       onError: (role, err) => logger.warn({ role, err: err.message }, "redis connection"),
       onReconnect: () => recorder.recheck(),
     });
@@ -159,9 +181,20 @@ export function createApp({ order, call, logger }: AppOptions): App {
     return { status: "ok", detail: `version ${version}, ${supplies.size} supplies` };
   }
 
+  /** Without Redis bids go on by the fallback, and their outcomes wait in the journal. */
   async function checkStore(): Promise<Check> {
-    await store.ping();
-    return { status: "ok", detail: redisUrl(config) === undefined ? "embedded" : "redis" };
+    const isEmbedded = redisUrl(config) === undefined;
+    const answers = await within(store.ping(), PING_DEADLINE_MS, "ping").then(
+      () => true,
+      () => false,
+    );
+    if (answers && !fallback.isActive()) {
+      return { status: "ok", detail: isEmbedded ? "embedded" : "redis" };
+    }
+    const policy = config.RATE_LIMIT_ON_ERROR;
+    const isServing = !isEmbedded && policy !== "closed" && recorder.hasRoom();
+    const detail = `${isEmbedded ? "embedded store" : "redis"} away, limits: ${policy}`;
+    return { status: isServing ? "degraded" : "failed", detail };
   }
 
   async function stop(): Promise<void> {
@@ -176,6 +209,7 @@ export function createApp({ order, call, logger }: AppOptions): App {
       logger.warn({ err }, "statistics not flushed, kept in the journal for the next start");
     }
     deadlines.stop();
+    fallback.stop();
     await auctionLog?.stop();
     store.close();
     journal.close();

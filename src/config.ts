@@ -44,6 +44,18 @@ export const ConfigSchema = Type.Object({
     maximum: 86_400,
     description: "Length of the sliding window.",
   }),
+  RATE_LIMIT_DEADLINE_MS: Type.Integer({
+    default: 30,
+    ...milliseconds(1, 5_000),
+    description: "Milliseconds that Redis gets to admit a bid.",
+  }),
+  RATE_LIMIT_ON_ERROR: Type.Union(
+    [Type.Literal("local"), Type.Literal("open"), Type.Literal("closed")],
+    {
+      default: "local",
+      description: "Without the store: local limits in each worker, admit all, or refuse all.",
+    },
+  ),
   TRUSTED_PROXIES: Type.String({
     default: "",
     description: "CIDR list, comma separated. Only from these is X-Forwarded-For read.",

@@ -149,7 +149,8 @@ function openStore(config: Config, boot: string, logger: Logger, onReconnect: ()
   if (url !== undefined) {
     const onError = (role: string, err: Error) =>
       logger.warn({ role, err: err.message }, "redis connection");
-    return openRedisStore({ url, limit, producer: boot, onError, onReconnect });
+    const admitDeadlineMs = config.RATE_LIMIT_DEADLINE_MS; // Not used: it admits nobody.
+    return openRedisStore({ url, limit, producer: boot, admitDeadlineMs, onError, onReconnect });
   }
   const counters = openCounterFile(join(config.DATA_DIR, "counters.sqlite"));
   return createEmbeddedStore(createWindows(limit), counters);

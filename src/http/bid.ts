@@ -1,6 +1,7 @@
 import { MailboxFullError } from "../actor/actor.ts";
 import type { Auctioneer, Offer } from "../auction/auctioneer.ts";
 import type { Catalog, Supply } from "../catalog/catalog.ts";
+import { LimiterClosedError } from "../limiter/fallback.ts";
 import type { Limiter, Verdict } from "../limiter/limiter.ts";
 import type { AuctionOutcome } from "../stats/outcome.ts";
 import type { WindowLimit } from "../store/store.ts";
@@ -77,7 +78,7 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     return answer(requestId, outcome, headers);
   }
 
-  /** The verdict, or undefined when the mailbox was full; without an admission no place is kept. */
+  /** The verdict, or undefined when there is none to be had; without an admission no place is kept. */
   async function admit(limiter: Limiter, client: string): Promise<Verdict | undefined> {
     let isAdmitted = false;
     try {
@@ -85,7 +86,8 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
       isAdmitted = verdict.isAdmitted;
       return verdict;
     } catch (fault) {
-      if (fault instanceof MailboxFullError) return undefined;
+      if (fault instanceof MailboxFullError || fault instanceof LimiterClosedError)
+        return undefined;
       throw fault;
     } finally {
       if (!isAdmitted) auctioneer.release();

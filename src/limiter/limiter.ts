@@ -1,6 +1,7 @@
 import { createBatcher } from "../actor/batcher.ts";
-import type { AdmitEntry, AdmitResult } from "../store/store.ts";
+import type { AdmitEntry } from "../store/store.ts";
 import type { DenyCache } from "./deny-cache.ts";
+import type { GuardedResult } from "./fallback.ts";
 
 /** Whether one request of a client may go on. */
 export interface Verdict {
@@ -12,7 +13,7 @@ export interface Verdict {
 }
 
 export interface LimiterOptions {
-  admit: (entries: readonly AdmitEntry[]) => Promise<readonly AdmitResult[]>;
+  admit: (entries: readonly AdmitEntry[]) => Promise<readonly GuardedResult[]>;
   denied: DenyCache;
   /** Most requests that wait for a verdict. */
   capacity: number;
@@ -62,7 +63,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
     entries.forEach(({ client }, i) => {
       const result = results[i]!;
       // Full, whether by these requests or before them: nothing fits until the oldest leaves.
-      if (result.remaining === 0) denied.deny(client, askedAtMs, result.resetMs);
+      if (result.remaining === 0 && !result.isLocal) denied.deny(client, askedAtMs, result.resetMs);
       open.set(client, { ...result, given: 0 });
     });
     return clients.map((client) => nextVerdict(open.get(client)!));
@@ -71,10 +72,10 @@ export function createLimiter(options: LimiterOptions): Limiter {
   return { admit, hasRoom: batcher.hasRoom, depth: batcher.depth, drain: batcher.drain };
 }
 
-interface OpenResult extends AdmitResult {
+type OpenResult = GuardedResult & {
   /** Verdicts already handed out. */
   given: number;
-}
+};
 
 /** Requests of one client in one batch share a result: the first ones get its admissions. */
 function nextVerdict(result: OpenResult): Verdict {

@@ -15,7 +15,8 @@ export interface RecorderOptions {
   counter: JournalCounter;
   /** Milliseconds between two flushes while there is something to count. */
   flushMs: number;
-  onFault: (fault: unknown) => void;
+  /** Told when flushes begin to fail, with the first failure, and when they succeed again. */
+  onChange: (failure: Error | undefined) => void;
   /** Monotonic clock, milliseconds. */
   now?: () => number;
 }
@@ -37,25 +38,36 @@ export interface Recorder {
 }
 
 export function createRecorder(options: RecorderOptions): Recorder {
-  const { journal, counter, flushMs, onFault, now = () => performance.now() } = options;
+  const { journal, counter, flushMs, onChange, now = () => performance.now() } = options;
   const kept: { position: number; countedAtMs: number }[] = [];
   let lastFlush: Promise<void> = Promise.resolve();
   let isFlushQueued = false;
   let isRecheckDue = false;
+  let isFailing = false;
   const timer = setInterval(tick, flushMs);
 
   function tick(): void {
     releaseExpired();
     if (isFlushQueued || (journal.committed() === counter.counted() && !isRecheckDue)) return;
-    drain().catch(onFault);
+    drain().catch(() => {}); // `onChange` has told it; the next tick tries again.
   }
 
   /** Flushes never overlap; a drain takes in all that is recorded when its turn comes. */
   function drain(): Promise<void> {
     isFlushQueued = true;
     const flushed = lastFlush.then(flush);
+    flushed.then(
+      () => tellChange(undefined),
+      (failure: Error) => tellChange(failure),
+    );
     lastFlush = flushed.catch(() => {}); // The caller reports it; the next flush must still run.
     return flushed;
+  }
+
+  function tellChange(failure: Error | undefined): void {
+    if (isFailing === (failure !== undefined)) return;
+    isFailing = failure !== undefined;
+    onChange(failure);
   }
 
   async function flush(): Promise<void> {

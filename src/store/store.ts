@@ -16,6 +16,13 @@ export interface AdmitResult {
   readonly resetMs: number;
 }
 
+/** Admissions of one client that were made without the store. */
+export interface PastAdmissions {
+  readonly client: string;
+  /** Unique to each admission, and the same when the call is repeated. */
+  readonly admissions: readonly { readonly id: string; readonly ageMs: number }[];
+}
+
 /** What one producer adds to one supply's counters, for its journal positions [from, to). */
 export interface SupplyIncrements {
   readonly supplyId: string;
@@ -46,6 +53,8 @@ export class CounterError extends Error {
 export interface Store {
   /** Sliding-window log: a request is admitted if fewer than the limit were in the window. */
   admit(entries: readonly AdmitEntry[]): Promise<readonly AdmitResult[]>;
+  /** Puts admissions into the windows that were made while the store did not answer. */
+  restore(past: readonly PastAdmissions[]): Promise<void>;
   /** Adds where the stored offset of `producer` equals `from`: compare and set, per supply. */
   apply(producer: string, batch: readonly SupplyIncrements[]): Promise<readonly ApplyReply[]>;
   /** Counters of the supplies named, or of every supply that was ever counted. */

@@ -1,7 +1,9 @@
+import { within } from "../../actor/within.ts";
 import {
   type AdmitEntry,
   type AdmitResult,
   CounterError,
+  type PastAdmissions,
   type Store,
   type SupplyIncrements,
 } from "../store.ts";
@@ -13,6 +15,7 @@ type WireCounters = [supplyId: string, fields: [string, string][]][];
 
 interface WireCalls {
   admit: { argument: readonly AdmitEntry[]; result: readonly AdmitResult[] };
+  restore: { argument: readonly PastAdmissions[]; result: null };
   apply: { argument: { producer: string; batch: WirePart[] }; result: WireReply[] };
   read: { argument: readonly string[] | null; result: WireCounters };
   forget: { argument: { producer: string; supplyIds: readonly string[] }; result: null };
@@ -23,17 +26,22 @@ interface WireCalls {
 export type StoreCall = (name: string, argument: unknown) => Promise<unknown>;
 
 const PREFIX = "store.";
+/** The other process is on this host: one that takes longer hangs. */
+const DEADLINE_MS = 1_000;
 
-/** The store of another process, as seen from here. Deadlines are the caller's. */
+/** The store of another process, as seen from here. */
 export function createRemoteStore(send: StoreCall): Store {
   const call = <Name extends keyof WireCalls>(
     name: Name,
     argument: WireCalls[Name]["argument"],
   ): Promise<WireCalls[Name]["result"]> =>
-    send(PREFIX + name, argument) as Promise<WireCalls[Name]["result"]>;
+    within(send(PREFIX + name, argument) as Promise<WireCalls[Name]["result"]>, DEADLINE_MS, name);
 
   return {
     admit: (entries) => call("admit", entries),
+    async restore(past) {
+      await call("restore", past);
+    },
     async apply(producer, batch) {
       const wire = batch.map((part) => ({ ...part, increments: [...part.increments] }));
       const replies = await call("apply", { producer, batch: wire });
@@ -61,6 +69,9 @@ export async function answerStoreCall(store: Store, name: string, argument: unkn
   switch (name.slice(PREFIX.length)) {
     case "admit":
       return store.admit(argument as WireCalls["admit"]["argument"]);
+    case "restore":
+      await store.restore(argument as WireCalls["restore"]["argument"]);
+      return null;
     case "apply": {
       const { producer, batch } = argument as WireCalls["apply"]["argument"];
       const parts = batch.map((part) => ({ ...part, increments: new Map(part.increments) }));

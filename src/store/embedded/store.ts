@@ -6,6 +6,7 @@ import type { Windows } from "./windows.ts";
 export function createEmbeddedStore(windows: Windows, counters: CounterFile): Store {
   return {
     admit: async (entries) => windows.admit(entries),
+    restore: async (past) => windows.restore(past),
     apply: async (producer, batch) => counters.apply(producer, batch),
     read: async (supplyIds) => counters.read(supplyIds),
     forget: async (producer, supplyIds) => counters.forget(producer, supplyIds),

@@ -1,4 +1,4 @@
-import type { AdmitEntry, AdmitResult, WindowLimit } from "../store.ts";
+import type { AdmitEntry, AdmitResult, PastAdmissions, WindowLimit } from "../store.ts";
 
 /** Most clients remembered. Beyond it the client that was admitted longest ago is forgotten. */
 const CLIENTS_MAX = 1_000_000;
@@ -6,6 +6,13 @@ const CLIENTS_MAX = 1_000_000;
 /** The limiter's windows in memory, for one host: the sliding-window log of admit.lua. */
 export interface Windows {
   admit(entries: readonly AdmitEntry[]): AdmitResult[];
+  /** Counts admissions that were granted elsewhere just now, whatever the limit. */
+  note(client: string, count: number): void;
+  /**
+   * Counts admissions that were granted elsewhere some time ago, up to the limit. A repetition may
+   * count one twice, never beyond the limit.
+   */
+  restore(past: readonly PastAdmissions[]): void;
   /** Clients remembered. */
   size(): number;
 }
@@ -16,14 +23,27 @@ export function createWindows(
   now: () => number = () => performance.now(),
   clientsMax = CLIENTS_MAX,
 ): Windows {
-  // In order of the last admission, oldest first, each with its admissions, oldest first.
+  // In order of the last change, oldest first, each with its admissions, oldest first.
   const admissions = new Map<string, number[]>();
 
-  /** Two steps a call keep the table near the number of live clients, without a sweep. */
+  /** The client's admissions that are still in the window; not yet in the table when new. */
+  function current(client: string, nowMs: number): number[] {
+    const times = admissions.get(client) ?? [];
+    while (times.length > 0 && times[0]! <= nowMs - windowMs) times.shift();
+    return times;
+  }
+
+  function put(client: string, times: number[], nowMs: number): void {
+    admissions.delete(client); // Set again at the end: the order is by last change.
+    admissions.set(client, times);
+    dropExpired(nowMs);
+  }
+
+  /** Two steps a change keep the table near the number of live clients, without a sweep. */
   function dropExpired(nowMs: number): void {
     let looked = 0;
     for (const [client, times] of admissions) {
-      const isExpired = times[times.length - 1]! <= nowMs - windowMs;
+      const isExpired = (times[times.length - 1] ?? 0) <= nowMs - windowMs;
       if (!isExpired && admissions.size <= clientsMax) return;
       admissions.delete(client);
       if (++looked === 2) return;
@@ -31,19 +51,16 @@ export function createWindows(
   }
 
   function admitOne({ client, wanted }: AdmitEntry, nowMs: number): AdmitResult {
-    const times = admissions.get(client) ?? [];
-    while (times.length > 0 && times[0]! <= nowMs - windowMs) times.shift();
+    const times = current(client, nowMs);
     const granted = Math.max(0, Math.min(wanted, max - times.length));
     for (let i = 0; i < granted; i++) times.push(nowMs);
-    if (granted > 0) {
-      admissions.delete(client); // Set again at the end: the order is by last admission.
-      admissions.set(client, times);
-      dropExpired(nowMs);
-    }
+    if (granted > 0) put(client, times, nowMs);
+    // Full while the newest `max` admissions are in the window: `note` may have gone beyond.
+    const blocker = times[Math.max(0, times.length - max)]!;
     return {
       granted,
       remaining: Math.max(0, max - times.length),
-      resetMs: times[0]! + windowMs - nowMs,
+      resetMs: blocker + windowMs - nowMs,
     };
   }
 
@@ -52,5 +69,22 @@ export function createWindows(
     return entries.map((entry) => admitOne(entry, nowMs));
   }
 
-  return { admit, size: () => admissions.size };
+  function note(client: string, count: number): void {
+    const nowMs = now();
+    const times = current(client, nowMs);
+    for (let i = 0; i < count; i++) times.push(nowMs);
+    put(client, times, nowMs);
+  }
+
+  function restore(past: readonly PastAdmissions[]): void {
+    const nowMs = now();
+    for (const { client, admissions: old } of past) {
+      const restored = old.map(({ ageMs }) => nowMs - ageMs).filter((at) => at > nowMs - windowMs);
+      if (restored.length === 0) continue;
+      const times = [...current(client, nowMs), ...restored].sort((a, b) => a - b);
+      put(client, times.slice(-max), nowMs);
+    }
+  }
+
+  return { admit, note, restore, size: () => admissions.size };
 }

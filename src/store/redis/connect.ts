@@ -4,7 +4,7 @@ export interface ConnectOptions {
   url: string;
   /** Shown by CLIENT LIST. */
   name: string;
-  /** Told of each connection error, which ioredis repeats at every attempt. */
+  /** Told of the first error of an outage; ioredis has one more at every attempt. */
   onError: (error: Error) => void;
 }
 
@@ -23,6 +23,13 @@ export function connectRedis({ url, name, onError }: ConnectOptions): Redis {
     retryStrategy: (attempt) => Math.min(50 * 2 ** (attempt - 1), 1_000) + Math.random() * 100,
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 1 : false),
   });
-  redis.on("error", onError);
+  let isAway = false;
+  redis.on("error", (error: Error) => {
+    if (!isAway) onError(error);
+    isAway = true;
+  });
+  redis.on("ready", () => {
+    isAway = false;
+  });
   return redis;
 }

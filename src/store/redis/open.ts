@@ -2,14 +2,14 @@ import type { Store, WindowLimit } from "../store.ts";
 import { connectRedis } from "./connect.ts";
 import { createRedisStore } from "./store.ts";
 
-/** Milliseconds for an admission: a healthy Redis answers in one, and a client is waiting. */
-const ADMIT_DEADLINE_MS = 30;
 const DEADLINE_MS = 1_000;
 
 export interface OpenRedisOptions {
   url: string;
   limit: WindowLimit;
   producer: string;
+  /** Milliseconds for an admission: a healthy Redis answers in one, and a client is waiting. */
+  admitDeadlineMs: number;
   onError: (connection: string, error: Error) => void;
   /** A lost connection is back: the data behind it may be older. */
   onReconnect: () => void;
@@ -17,7 +17,7 @@ export interface OpenRedisOptions {
 
 /** Connects, without waiting for it, and makes the store on two connections. */
 export function openRedisStore(options: OpenRedisOptions): Store {
-  const { url, limit, producer, onError, onReconnect } = options;
+  const { url, limit, producer, admitDeadlineMs, onError, onReconnect } = options;
   const connect = (role: string) =>
     connectRedis({ url, name: `exchange-${role}`, onError: (error) => onError(role, error) });
   const stats = connect("stats");
@@ -31,7 +31,7 @@ export function openRedisStore(options: OpenRedisOptions): Store {
     stats,
     limit,
     producer,
-    admitDeadlineMs: ADMIT_DEADLINE_MS,
+    admitDeadlineMs,
     deadlineMs: DEADLINE_MS,
   });
 }

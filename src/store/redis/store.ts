@@ -7,6 +7,7 @@ import {
   type ApplyReply,
   CounterError,
   type Counters,
+  type PastAdmissions,
   type Store,
   type SupplyIncrements,
   type WindowLimit,
@@ -14,13 +15,17 @@ import {
 import { admissionsKey, COUNTED_SUPPLIES_KEY, countersKey } from "./keys.ts";
 import admitSource from "./lua/admit.lua" with { type: "text" };
 import applySource from "./lua/apply.lua" with { type: "text" };
+import restoreSource from "./lua/restore.lua" with { type: "text" };
 import { createScript } from "./script.ts";
 
 const admitScript = createScript(admitSource);
+const restoreScript = createScript(restoreSource);
 const applyScript = createScript(applySource);
 
 /** Redis runs a script alone, so a call stays short: about 2 ms at 60 fields a supply. */
 const SUPPLIES_PER_CALL = 16;
+/** Clients whose admissions one call puts back: below 2 ms of Redis's time. */
+const CLIENTS_PER_RESTORE = 256;
 /** Hashes read in one round trip. */
 const SUPPLIES_PER_READ = 500;
 
@@ -44,6 +49,13 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const counted = new Set<string>(); // Supplies known to be in the set of counted ones.
   let batches = 0;
   let serverClock: { us: number; readAtMs: number } | undefined;
+  // Known before the first admission, so that even that one carries a deadline.
+  limiter.on("ready", () => void readServerClock().catch(() => {}));
+
+  async function readServerClock(): Promise<void> {
+    const [seconds, us] = await within(limiter.time(), deadlineMs, "time");
+    serverClock = { us: Number(seconds) * 1e6 + Number(us), readAtMs: performance.now() };
+  }
 
   /** Redis time after which nobody waits for a call sent now, so it must not use quota then. */
   function admitDeadlineUs(): string {
@@ -69,6 +81,19 @@ export function createRedisStore(options: RedisStoreOptions): Store {
         resetMs: reply[2 * i + 2]! / 1000,
       };
     });
+  }
+
+  async function restore(past: readonly PastAdmissions[]): Promise<void> {
+    for (let at = 0; at < past.length; at += CLIENTS_PER_RESTORE) {
+      const part = past.slice(at, at + CLIENTS_PER_RESTORE);
+      const args = [window[1]];
+      for (const { admissions } of part) {
+        args.push(String(admissions.length));
+        for (const { id, ageMs } of admissions) args.push(String(Math.round(ageMs * 1000)), id);
+      }
+      const keys = part.map(({ client }) => admissionsKey(client));
+      await within(restoreScript.run(limiter, keys, args), deadlineMs, "restore");
+    }
   }
 
   async function apply(name: string, batch: readonly SupplyIncrements[]) {
@@ -135,7 +160,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     stats.disconnect();
   }
 
-  return { admit, apply, read, forget, ping, close };
+  return { admit, restore, apply, read, forget, ping, close };
 }
 
 function applyArgs(producer: string, batch: readonly SupplyIncrements[]): string[] {

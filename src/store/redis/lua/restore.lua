@@ -1,0 +1,32 @@
+--[[
+  Puts admissions that were made without this server into the windows of some clients, as if they
+  had been made here. May be repeated: a member that is there stays as it is.
+
+  KEYS[i]  sorted set of client i, as in admit.lua
+  ARGV[1]  window_us  window length, microseconds
+  then for each key, in order:
+    n      admissions that follow
+    n times: age_us, member    how long ago it was, microseconds; unique, the same in a repetition
+
+  Returns  the number of admissions that are new to the sets. Those older than the window are left
+           out; every key expires one window after its latest admission at the most.
+]]
+local window_us = tonumber(ARGV[1])
+local time = redis.call("TIME")
+local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local at = 2
+local added = 0
+
+for _, key in ipairs(KEYS) do
+  local count = tonumber(ARGV[at])
+  at = at + 1
+  for _ = 1, count do
+    local age_us, member = tonumber(ARGV[at]), ARGV[at + 1]
+    at = at + 2
+    if age_us < window_us then
+      added = added + redis.call("ZADD", key, "NX", string.format("%.0f", now_us - age_us), member)
+      redis.call("PEXPIRE", key, math.ceil(window_us / 1000))
+    end
+  end
+end
+return added
