@@ -78,7 +78,7 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     return answer(requestId, outcome, headers);
   }
 
-  /** The verdict, or undefined when there is none to be had; without an admission no place is kept. */
+  /** The verdict, or undefined when none is to be had. Without an admission no place is kept. */
   async function admit(limiter: Limiter, client: string): Promise<Verdict | undefined> {
     let isAdmitted = false;
     try {
@@ -102,7 +102,8 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
 
   function refuse(requestId: string, { resetMs }: Verdict, headers: Record<string, string>) {
     const seconds = Math.max(1, Math.ceil(resetMs / 1000));
-    const detail = `At most ${limit.max} bids in ${limit.windowMs / 1000} seconds. Retry in ${seconds} s.`;
+    const quota = `At most ${limit.max} bids in ${limit.windowMs / 1000} seconds.`;
+    const detail = `${quota} Retry in ${seconds} s.`;
     return problem("rate_limited", {
       requestId,
       detail,

@@ -22,7 +22,7 @@ export function writeBanner(facts: BannerFacts): string {
     "",
     `  workers   ${pids.length} (pid ${pids.join(", ")})`,
     `  store     ${describeStore(facts)}`,
-    `  catalog   ${config.CATALOG}: ${catalog.supplies.size} supplies, ${catalog.bidderCount} bidders`,
+    `  catalog   ${config.CATALOG}: ${describeCatalog(catalog)}`,
     `  limiter   ${describeLimiter(config)}`,
     `  auctions  logged: ${config.LOG_AUCTIONS} (LOG_AUCTIONS)`,
     "",
@@ -34,6 +34,9 @@ export function writeBanner(facts: BannerFacts): string {
     "",
   ].join("\n");
 }
+
+const describeCatalog = ({ supplies, bidderCount }: Catalog) =>
+  `${supplies.size} supplies, ${bidderCount} bidders`;
 
 function describeStore({ config, isStoreReady }: BannerFacts): string {
   const url = redisUrl(config);

@@ -20,6 +20,9 @@
 ]]
 local max, window_us, deadline_us = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local batch = ARGV[4]
+local function score(us)
+  return string.format("%.0f", us) -- All 16 digits; Lua's own conversion keeps 14.
+end
 local window_ms = math.ceil(window_us / 1000)
 
 -- Read once: before Redis 7.2 the clock runs on inside a script.
@@ -30,18 +33,15 @@ if deadline_us > 0 and now_us > deadline_us then
   return reply
 end
 
--- "%.0f" keeps all 16 digits; Lua's own conversion keeps 14.
-local now_text = string.format("%.0f", now_us)
-
 for i, key in ipairs(KEYS) do
   local wanted = tonumber(ARGV[4 + i])
   local count = redis.call("ZCARD", key)
   local oldest_us = now_us
   if count > 0 then
     -- What left the window, and what lies in the future after the clock went back.
-    local dropped = redis.call("ZREMRANGEBYSCORE", key, "-inf", string.format("%.0f", now_us - window_us))
-      + redis.call("ZREMRANGEBYSCORE", key, "(" .. now_text, "+inf")
-    count = count - dropped
+    local left_window = redis.call("ZREMRANGEBYSCORE", key, "-inf", score(now_us - window_us))
+    local in_future = redis.call("ZREMRANGEBYSCORE", key, "(" .. score(now_us), "+inf")
+    count = count - left_window - in_future
     if count > 0 then
       oldest_us = tonumber(redis.call("ZRANGE", key, 0, 0, "WITHSCORES")[2])
     end
@@ -50,7 +50,7 @@ for i, key in ipairs(KEYS) do
   local granted = math.min(wanted, max - count)
   if granted > 0 then
     for place = 1, granted do
-      redis.call("ZADD", key, now_text, batch .. "." .. i .. "." .. place)
+      redis.call("ZADD", key, score(now_us), batch .. "." .. i .. "." .. place)
     end
     redis.call("PEXPIRE", key, window_ms)
   end
