@@ -57,6 +57,12 @@ async function healthcheck(options: Record<string, string>): Promise<void> {
   process.stdout.write("ready\n");
 }
 
+const EXAMPLES = `
+Examples:
+  exchange serve --port 9000
+  REDIS_URL=redis://localhost exchange serve
+`;
+
 function fail(status: number, message: string): never {
   process.stderr.write(`exchange: ${message}\n`);
   process.exit(status);
@@ -65,14 +71,15 @@ function fail(status: number, message: string): never {
 const program = new Command("exchange")
   .description("A real-time ad exchange: POST /bid holds an auction, GET /stat says what happened.")
   .version(packageJson.version)
-  .showHelpAfterError()
-  .addHelpText(
-    "after",
-    "\nExamples:\n  exchange serve --port 9000\n  REDIS_URL=redis://localhost exchange serve\n",
-  );
-withSettings(program.command("serve", { isDefault: true }))
+  .showHelpAfterError();
+const serveCommand = withSettings(program.command("serve", { isDefault: true }))
   .description("run the service (the default)")
   .action(serve);
+// The first help that a user asks for names the settings too.
+program.addHelpText("after", () => {
+  const help = serveCommand.helpInformation();
+  return `\nSettings, for every command:\n${help.slice(help.indexOf("\n  --") + 1)}${EXAMPLES}`;
+});
 withSettings(program.command("check"))
   .description("check the configuration and the catalog")
   .action(check);
