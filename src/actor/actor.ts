@@ -14,7 +14,7 @@ interface ActorOptions<Message, Reply> {
    * the next message does not wait for it.
    */
   handle: (message: Message) => Reply;
-  /** Told about a `handle` that threw on a message that nobody awaits. */
+  /** Told about a `handle` that threw or rejected on a message that nobody awaits. */
   onFault: (fault: unknown) => void;
   schedule?: (drain: () => void) => void;
 }
@@ -50,7 +50,8 @@ export function createActor<Message, Reply>(
     receive(envelope) {
       if (typeof envelope === "function") return envelope();
       const reply = handle(envelope.message);
-      envelope.resolve?.(reply);
+      if (envelope.resolve) envelope.resolve(reply);
+      else if (reply instanceof Promise) reply.catch(onFault);
     },
     onFault(fault, envelope) {
       if (typeof envelope !== "function" && envelope.reject) envelope.reject(fault);

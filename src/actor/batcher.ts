@@ -42,7 +42,9 @@ export function createBatcher<Message, Reply>(
   let waiting: Waiter<Message, Reply>[] = [];
   let inFlight = 0;
   let isScheduled = false;
-  const idle: (() => void)[] = [];
+  let asked = 0;
+  let answered = 0;
+  const draining: { upTo: number; wake: () => void }[] = [];
 
   const depth = () => waiting.length + inFlight;
   const hasRoom = () => depth() < capacity;
@@ -51,6 +53,7 @@ export function createBatcher<Message, Reply>(
     return new Promise((resolve, reject) => {
       if (!hasRoom()) return reject(new MailboxFullError(`${name}: ${capacity} waiting`));
       waiting.push({ message, resolve, reject });
+      asked++;
       if (inFlight > 0 || isScheduled) return;
       isScheduled = true;
       schedule(send);
@@ -81,11 +84,13 @@ export function createBatcher<Message, Reply>(
       else if (reply instanceof Error) reject(reply);
       else resolve(reply);
     });
-    if (depth() === 0) for (const wake of idle.splice(0)) wake();
+    answered += batch.length;
+    while (draining[0] && draining[0].upTo <= answered) draining.shift()!.wake();
   }
 
   async function drain(): Promise<void> {
-    if (depth() > 0) await new Promise<void>((resolve) => idle.push(resolve));
+    const upTo = asked;
+    if (answered < upTo) await new Promise<void>((wake) => draining.push({ upTo, wake }));
   }
 
   return { ask, hasRoom, depth, drain };
