@@ -19,7 +19,7 @@ import { createDenyCache } from "./limiter/deny-cache.ts";
 import { createFallback } from "./limiter/fallback.ts";
 import { createLimiter } from "./limiter/limiter.ts";
 import type { Logger } from "./log.ts";
-import { type CatalogUpdate, DRAIN_ALL, type StartOrder } from "./processes/messages.ts";
+import { type CatalogUpdate, DRAIN_ALL, LOST, type StartOrder } from "./processes/messages.ts";
 import { createAuctionLog } from "./stats/auction-log.ts";
 import { createJournal } from "./stats/journal.ts";
 import { createJournalCounter } from "./stats/journal-counter.ts";
@@ -72,7 +72,7 @@ export function createApp({ order, call, logger }: AppOptions): App {
     journal,
     producer,
     apply: store.apply,
-    onLost: (supply, records) => logger.error({ supply, records }, "statistics lost by the store"),
+    onLost: (supply, records) => logger.warn({ supply, records }, "records not restored"),
     onRefused: (supply, err) => logger.error({ supply, err }, "counters refused"),
   });
   const recorder = createRecorder({
@@ -140,7 +140,7 @@ export function createApp({ order, call, logger }: AppOptions): App {
     handleLive: handleLive(requestIdOf),
     handleReady: createReadyRoute({
       requestIdOf,
-      checks: { accepting, catalog: checkCatalog, store: checkStore },
+      checks: { accepting, catalog: checkCatalog, store: checkStore, statistics: checkStatistics },
     }),
     openapi: describeApi(packageJson.version, config.TMAX_MAX),
     onFault: (err) => logger.error({ err }, "request failed"),
@@ -195,6 +195,13 @@ export function createApp({ order, call, logger }: AppOptions): App {
     const isServing = !isEmbedded && policy !== "closed" && recorder.hasRoom();
     const detail = `${isEmbedded ? "embedded store" : "redis"} away, limits: ${policy}`;
     return { status: isServing ? "degraded" : "failed", detail };
+  }
+
+  async function checkStatistics(): Promise<Check> {
+    const lost = (await call(LOST, null)) as string;
+    if (!recorder.hasRoom()) return { status: "failed", detail: "the journal is full" };
+    if (lost !== "0") return { status: "degraded", detail: `${lost} auctions lost by the store` };
+    return { status: "ok", detail: "none lost" };
   }
 
   async function stop(): Promise<void> {

@@ -10,8 +10,9 @@ import { createLogger, type Logger } from "./log.ts";
 import { writeBanner } from "./processes/banner.ts";
 import { createFleet } from "./processes/fleet.ts";
 import { lockFolder } from "./processes/folder-lock.ts";
-import { type CatalogUpdate, DRAIN_ALL, type StartOrder } from "./processes/messages.ts";
+import { type CatalogUpdate, DRAIN_ALL, LOST, type StartOrder } from "./processes/messages.ts";
 import { probePort } from "./processes/port-probe.ts";
+import { createLossWatch } from "./stats/loss-watch.ts";
 import { createRecovery, journalPath } from "./stats/recovery.ts";
 import { openCounterFile } from "./store/embedded/counters.ts";
 import { answerStoreCall, isStoreCall } from "./store/embedded/remote.ts";
@@ -28,6 +29,7 @@ const PREDECESSOR_MS = 1_500;
 const WORKERS_GRACE_MS = 8_700;
 const LAST_FLUSH_MS = 800;
 const DRAIN_DEADLINE_MS = 1_400;
+const RETRY_MS = 250;
 /** How long the start waits for a store that does not answer yet. */
 const STORE_WAIT_MS = 2_000;
 
@@ -56,14 +58,21 @@ export async function runSupervisor(given: Config): Promise<void> {
   // Unique to this start, on this host and every other one that uses the same store.
   const boot = `${Date.now().toString(36)}${crypto.randomUUID().slice(0, 4)}`;
   let spawned = 0;
-  const store = await orExit(1, () => openStore(config, boot, logger, () => recovery.recheck()));
+  const store = await orExit(1, () => openStore(config, boot, logger, onStoreBack));
+  const lossWatch = createLossWatch({
+    read: store.read,
+    isOwn: (producer) => producer.startsWith(`${boot}-`),
+    onLost: (auctions) =>
+      logger.error({ auctions: auctions.toString() }, "the store came back without these auctions"),
+  });
   const recovery = createRecovery({
     dir: journals,
     store,
     onRecovered: (producer, words) => {
       if (words > 0) logger.info({ producer, words }, "journal of an ended worker counted");
     },
-    onLost: (supply, records) => logger.error({ supply, records }, "statistics lost by the store"),
+    onLost: (supply, records) => logger.warn({ supply, records }, "records not restored"),
+    onForgotten: () => void persist(lossWatch.note),
     onFault: (producer, err) => logger.warn({ producer, err }, "journal not counted yet"),
   });
   recovery.recoverAll();
@@ -87,6 +96,7 @@ export async function runSupervisor(given: Config): Promise<void> {
     },
     async answer(name, argument) {
       if (isStoreCall(name)) return answerStoreCall(store, name, argument);
+      if (name === LOST) return lossWatch.lost().toString();
       if (name !== DRAIN_ALL) throw new Error(`no call ${name}`);
       await within(drainAll(), DRAIN_DEADLINE_MS, "drain");
       return null;
@@ -107,12 +117,37 @@ export async function runSupervisor(given: Config): Promise<void> {
   const reload = createShared(reloadCatalog);
   signals.handlers.onReload = reload;
   const unwatch = watchCatalogFile(config.CATALOG, reload);
-  await fleet.start();
+  await orExit(1, fleet.start);
+  void persist(async () => {
+    await drainAll();
+    await lossWatch.note();
+  });
   const isStoreReady = await answersWithin(store, STORE_WAIT_MS);
   if (signals.isStopping()) return;
   const facts = { version: packageJson.version, config, port, pids: fleet.pids(), isStoreReady };
   process.stdout.write(writeBanner({ ...facts, catalog: buildCatalog(catalog.document, 1) }));
   logger.info({ port, workers: fleet.pids() }, "ready");
+
+  /** A lost connection is back: producers count again what is missing, then what stays missing. */
+  function onStoreBack(): void {
+    recovery.recheck();
+    void persist(async () => {
+      await drainAll();
+      await lossWatch.compare();
+    });
+  }
+
+  /** Tries until the store has answered, or the service stops. */
+  async function persist(job: () => Promise<void>): Promise<void> {
+    while (!signals.isStopping()) {
+      const isDone = await job().then(
+        () => true,
+        () => false,
+      );
+      if (isDone) return;
+      await Bun.sleep(RETRY_MS);
+    }
+  }
 
   async function reloadCatalog(): Promise<void> {
     try {

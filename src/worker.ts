@@ -80,8 +80,14 @@ export function runWorker(): void {
     logger?.fatal({ err }, "cannot start");
     process.exitCode = 1;
     // Said before leaving: messages still in the channel are lost on exit.
-    process.send?.({ type: "fatal", message: String(err) }, undefined, undefined, () =>
+    process.send?.({ type: "fatal", message: describe(err) }, undefined, undefined, () =>
       process.exit(1),
     );
   }
+}
+
+/** A fault and what caused it, in one line. */
+function describe(err: unknown): string {
+  if (!(err instanceof Error)) return String(err);
+  return err.cause === undefined ? err.message : `${err.message}: ${describe(err.cause)}`;
 }

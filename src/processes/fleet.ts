@@ -21,7 +21,10 @@ export interface FleetOptions {
 
 /** The workers: each slot is filled again when its worker ends. */
 export interface Fleet {
-  /** Resolves when every slot has a worker that listens. */
+  /**
+   * Resolves when every slot has a worker that listens.
+   * @throws Error with the words of a worker that cannot start
+   */
   start(): Promise<void>;
   pids(): number[];
   /** Whether at least one worker listens. */
@@ -40,13 +43,15 @@ export function createFleet(options: FleetOptions): Fleet {
   const decideRestart = createRestartPolicy();
   let isStopping = false;
   let lookedAtMs = performance.now();
+  const refused = Promise.withResolvers<never>();
+  refused.promise.catch(() => {}); // After the start nobody waits for it.
   const pulse = setInterval(checkPulses, PULSE_MS);
 
   async function start(): Promise<void> {
     const slots = Array.from({ length: size }, (_, i) => i + 1);
     for (const slot of slots) fill(slot);
     // A worker that dies meanwhile is replaced; the replacement counts.
-    await Promise.all(slots.map(isFilled));
+    await Promise.race([Promise.all(slots.map(isFilled)), refused.promise]);
   }
 
   async function isFilled(slot: number): Promise<void> {
@@ -67,7 +72,10 @@ export function createFleet(options: FleetOptions): Fleet {
       order,
       answer,
       onEnded: () => onEnded(order.producer),
-      onFatal: (message) => logger.error({ slot, reason: message }, "worker cannot start"),
+      onFatal(message) {
+        logger.error({ slot, reason: message }, "worker cannot start");
+        refused.reject(new Error(message));
+      },
     });
     workers.set(slot, worker);
     worker.ended.then((end) => {

@@ -42,3 +42,5 @@ export type Report =
 
 /** Calls a worker may make of the supervisor. */
 export const DRAIN_ALL = "drain-all";
+/** Answers how many counted auctions the store has lost. */
+export const LOST = "lost";

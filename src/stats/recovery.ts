@@ -12,6 +12,8 @@ export interface RecoveryOptions {
   store: Store;
   onRecovered: (producer: string, words: number) => void;
   onLost: (supplyId: string, records: number) => void;
+  /** A producer's offsets are dropped: what it counted is told apart no more. */
+  onForgotten: () => void;
   onFault: (producer: string, fault: unknown) => void;
   wait?: (ms: number) => Promise<void>;
 }
@@ -34,7 +36,7 @@ const RETRY_MS = 250;
 export const journalPath = (dir: string, producer: string) => join(dir, `${producer}.journal`);
 
 export function createRecovery(options: RecoveryOptions): Recovery {
-  const { dir, store, onRecovered, onLost, onFault, wait = Bun.sleep } = options;
+  const { dir, store, onRecovered, onLost, onForgotten, onFault, wait = Bun.sleep } = options;
   const counting = new Set<Promise<void>>();
   const kept = new Map<string, () => Promise<void>>();
   let isStopped = false;
@@ -96,6 +98,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     await store.forget(producer, supplyIds);
     kept.delete(producer);
     removeJournal(path);
+    onForgotten();
   }
 
   function track(work: Promise<void>): Promise<void> {

@@ -1,0 +1,67 @@
+import { offsetField, TOTAL } from "../store/counters.ts";
+import type { Counters, Store } from "../store/store.ts";
+
+export interface LossWatchOptions {
+  read: Store["read"];
+  /** Whether a producer is one of this supervisor's own. */
+  isOwn: (producer: string) => boolean;
+  /** Auctions that were counted and are in the store no more. */
+  onLost: (auctions: bigint) => void;
+}
+
+/** Notices that a store came back without what it held, whoever counted it. */
+export interface LossWatch {
+  /** Notes what the store holds. @throws Error when it does not answer */
+  note(): Promise<void>;
+  /**
+   * Compares with the last note, once every producer has counted again what its journal holds.
+   * @throws Error when the store does not answer
+   */
+  compare(): Promise<void>;
+  /** Auctions found missing so far. Other hosts that count meanwhile may hide some. */
+  lost(): bigint;
+}
+
+/**
+ * What a supply's total holds beyond our own producers' offsets (earlier runs, other hosts) can
+ * only grow. Where it shrank, that many auctions are gone; our own that could not be restored are
+ * among them, because their offset went on without their increments.
+ */
+export function createLossWatch({ read, isOwn, onLost }: LossWatchOptions): LossWatch {
+  let noted = new Map<string, bigint>();
+  let lostEver = 0n;
+  const ownPrefix = offsetField("");
+
+  function beyondOwn(counters: Counters): bigint {
+    let rest = BigInt(counters.get(TOTAL) ?? "0");
+    for (const [field, value] of counters) {
+      if (!field.startsWith(ownPrefix)) continue;
+      if (isOwn(field.slice(ownPrefix.length))) rest -= BigInt(value);
+    }
+    return rest;
+  }
+
+  async function readAll(): Promise<Map<string, bigint>> {
+    const counted = await read();
+    return new Map([...counted].map(([id, counters]) => [id, beyondOwn(counters)]));
+  }
+
+  async function note(): Promise<void> {
+    noted = await readAll();
+  }
+
+  async function compare(): Promise<void> {
+    const found = await readAll();
+    let lost = 0n;
+    for (const [supplyId, before] of noted) {
+      const missing = before - (found.get(supplyId) ?? 0n);
+      if (missing > 0n) lost += missing;
+    }
+    noted = found;
+    if (lost === 0n) return;
+    lostEver += lost;
+    onLost(lost);
+  }
+
+  return { note, compare, lost: () => lostEver };
+}
