@@ -24,8 +24,6 @@ export interface JournalCounter {
   counted(): number;
   /** Asks the store again about every supply, so that one that went back is made good. */
   recheck(): void;
-  /** Supplies that have records. */
-  supplyIds(): string[];
 }
 
 /** Increments for the ordinals (from, to], of which those below `first` are kept nowhere. */
@@ -112,5 +110,5 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     rechecking = new Set(stored.keys());
   }
 
-  return { countUpTo, counted: () => counted, recheck, supplyIds: () => [...stored.keys()] };
+  return { countUpTo, counted: () => counted, recheck };
 }

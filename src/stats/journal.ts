@@ -56,6 +56,8 @@ export interface Journal {
   release(to: number): void;
   /** Visits whole records in order. Stops at one that is torn. @returns where it stopped */
   scan(from: number, to: number, visit: (record: JournalRecord) => void): number;
+  /** Every supply that was ever recorded, also where its records have been released. */
+  supplyIds(): string[];
   close(): void;
 }
 
@@ -194,6 +196,7 @@ function mapJournal(path: string, names: Names): Journal {
     append,
     release,
     scan,
+    supplyIds: names.supplyIds,
     close: names.close,
   };
 }

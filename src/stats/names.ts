@@ -15,6 +15,8 @@ export interface Names {
   /** The entry of a supply, written down at its first use. @throws Error when the disk refuses */
   of(supply: Supply): NamedSupply;
   at(number: number): NamedSupply | undefined;
+  /** Every supply that has an entry. */
+  supplyIds(): string[];
   close(): void;
 }
 
@@ -31,7 +33,8 @@ export function readNames(path: string): Names {
   const of = () => {
     throw new Error(`${path}: names of a dead producer are only read`);
   };
-  return { of, at: (number) => entries[number], close: () => {} };
+  const supplyIds = () => [...counts.keys()];
+  return { of, at: (number) => entries[number], supplyIds, close: () => {} };
 }
 
 export function createNames(path: string): Names {
@@ -59,7 +62,8 @@ export function createNames(path: string): Names {
     return entry;
   }
 
-  return { of, at: (number) => entries[number], close: () => closeSync(file) };
+  const supplyIds = () => [...counts.keys()];
+  return { of, at: (number) => entries[number], supplyIds, close: () => closeSync(file) };
 }
 
 function addEntry(

@@ -78,7 +78,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       // A store that comes back older within this time is made good from the journal.
       .then(() => wait(RETENTION_MS))
       .then(() => track(count()))
-      .then(() => drop(producer, path, counter.supplyIds()))
+      .then(() => drop(producer, path, journal.supplyIds()))
       .catch((fault) => onFault(producer, fault));
   }
 
