@@ -1,0 +1,219 @@
+import { describe, expect, test } from "bun:test";
+import { createAuctioneer, type Offer } from "../../src/auction/auctioneer.ts";
+import type { BidRequest, BidResponse } from "../../src/auction/bidder.ts";
+import { buildCatalog } from "../../src/catalog/catalog.ts";
+import type { AuctionOutcome } from "../../src/stats/outcome.ts";
+
+const catalog = buildCatalog(
+  {
+    supplies: { s: ["us1", "gb1", "us2"] },
+    bidders: { us1: { country: "US" }, gb1: { country: "GB" }, us2: { country: "US" } },
+  },
+  1,
+);
+const supply = catalog.supplies.get("s")!;
+const bid = (priceMicros: number): BidResponse => ({ kind: "bid", priceMicros });
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+const offerFor = (country: string, isAbandoned = () => false): Offer => ({
+  supply,
+  country,
+  tmaxMs: 100,
+  isAbandoned,
+});
+
+interface Setup {
+  capacity?: number;
+  bidOf?: (id: string, request: BidRequest) => BidResponse | Promise<BidResponse>;
+  record?: (outcome: AuctionOutcome) => void;
+}
+
+/** An auctioneer whose timers fire by hand, with what it recorded and what went wrong. */
+function manualAuctioneer({ capacity = 10, bidOf = () => bid(1), record }: Setup = {}) {
+  const recorded: AuctionOutcome[] = [];
+  const faults: unknown[] = [];
+  const timers = new Map<number, { wake: () => void; ms: number }>();
+  let timersMade = 0;
+  const auctioneer = createAuctioneer({
+    capacity,
+    bidderOf: (id) => ({ id, bid: (request) => bidOf(id, request) }),
+    record: record ?? ((outcome) => recorded.push(outcome)),
+    onFault: (fault) => faults.push(fault),
+    setTimer(wake, ms) {
+      timers.set(++timersMade, { wake, ms });
+      return timersMade;
+    },
+    clearTimer: (timer) => timers.delete(timer as number),
+  });
+  const fireTimers = () => {
+    for (const { wake } of timers.values()) wake();
+  };
+  return { ...auctioneer, recorded, faults, timers, fireTimers };
+}
+
+describe("auctioneer", () => {
+  test("asks each eligible bidder once, all with the same request, and nobody else", async () => {
+    const asked: [string, BidRequest][] = [];
+    const { reserve, hold } = manualAuctioneer({
+      bidOf(id, request) {
+        asked.push([id, request]);
+        return bid(1);
+      },
+    });
+    reserve();
+    await hold(offerFor("US"));
+    const request = { supplyId: "s", country: "US", tmaxMs: 100 };
+    expect(asked).toEqual([
+      ["us1", request],
+      ["us2", request],
+    ]);
+  });
+
+  test("returns the outcome that it recorded, recorded once", async () => {
+    const { reserve, hold, recorded } = manualAuctioneer();
+    reserve();
+    const outcome = await hold(offerFor("US"));
+    expect(recorded).toEqual([outcome!]);
+    expect(recorded[0]).toBe(outcome!);
+  });
+
+  test("needs no timer when every bidder answers at once", async () => {
+    const { reserve, hold, timers } = manualAuctioneer();
+    reserve();
+    await hold(offerFor("US"));
+    expect(timers.size).toBe(0);
+  });
+
+  test("waits tmax at most, and clears the timer when all have answered before", async () => {
+    const { reserve, hold, timers } = manualAuctioneer({ bidOf: async () => bid(1) });
+    reserve();
+    const held = hold(offerFor("US"));
+    await Promise.resolve();
+    expect([...timers.values()].map(({ ms }) => ms)).toEqual([100]);
+    expect(await held).toMatchObject({ winner: 0 });
+    expect(timers.size).toBe(0);
+  });
+
+  test("closes once when the time is over, and ignores who answers later", async () => {
+    const slow = Promise.withResolvers<BidResponse>();
+    const { reserve, hold, fireTimers, recorded, depth } = manualAuctioneer({
+      bidOf: (id) => (id === "us1" ? slow.promise : bid(10_000)),
+    });
+    reserve();
+    const held = hold(offerFor("US"));
+    await turn();
+    fireTimers();
+    const outcome = await held;
+    slow.resolve(bid(990_000));
+    await turn();
+    expect(outcome).toMatchObject({ winner: 2, clearingPriceMicros: 10_000, states: [3, 1] });
+    expect([recorded.length, depth()]).toEqual([1, 0]);
+  });
+
+  test("reports a bidder that fails, at once or later, and goes on without it", async () => {
+    const { reserve, hold, faults } = manualAuctioneer({
+      bidOf(id) {
+        if (id === "us1") throw "at once";
+        return Promise.reject("later");
+      },
+    });
+    reserve();
+    expect(await hold(offerFor("US"))).toMatchObject({ winner: -1, states: [4, 4] });
+    expect(faults).toEqual(["at once", "later"]);
+  });
+
+  test("takes a bidder without an implementation for one that fails", async () => {
+    const faults: unknown[] = [];
+    const { reserve, hold } = createAuctioneer({
+      capacity: 1,
+      bidderOf: () => undefined as never,
+      record: () => {},
+      onFault: (fault) => faults.push(fault),
+    });
+    reserve();
+    expect(await hold(offerFor("GB"))).toMatchObject({ winner: -1, states: [4] });
+    expect(faults.length).toBe(1);
+  });
+
+  test("holds auctions side by side: a slow one does not delay the next", async () => {
+    const slow = Promise.withResolvers<BidResponse>();
+    const { reserve, hold } = manualAuctioneer({
+      bidOf: (id) => (id === "gb1" ? slow.promise : bid(1)),
+    });
+    reserve();
+    reserve();
+    const first = hold(offerFor("GB"));
+    expect(await hold(offerFor("US"))).toMatchObject({ winner: 0 });
+    slow.resolve(bid(2));
+    expect(await first).toMatchObject({ winner: 1, clearingPriceMicros: 2 });
+  });
+
+  test("does not record an offer that was abandoned, and gives its place back", async () => {
+    const { reserve, hold, recorded, depth } = manualAuctioneer();
+    reserve();
+    expect(await hold(offerFor("US", () => true))).toBeUndefined();
+    expect([recorded.length, depth()]).toEqual([0, 0]);
+  });
+
+  test("notices an offer that is abandoned while bidders think", async () => {
+    const slow = Promise.withResolvers<BidResponse>();
+    let isAbandoned = false;
+    const { reserve, hold, recorded } = manualAuctioneer({ bidOf: () => slow.promise });
+    reserve();
+    const held = hold(offerFor("US", () => isAbandoned));
+    await turn();
+    isAbandoned = true;
+    slow.resolve(bid(1));
+    expect(await held).toBeUndefined();
+    expect(recorded).toEqual([]);
+  });
+
+  test.each([["at once", () => bid(1)] as const, ["later", async () => bid(1)] as const])(
+    "fails the auction that cannot be recorded and gives its place back: %s",
+    async (_, bidOf) => {
+      const { reserve, hold, depth } = manualAuctioneer({
+        bidOf,
+        record() {
+          throw new Error("journal full");
+        },
+      });
+      reserve();
+      await expect(hold(offerFor("US"))).rejects.toThrow("journal full");
+      expect(depth()).toBe(0);
+    },
+  );
+
+  test("reserves as many places as there are, and again what was released", async () => {
+    const { reserve, release, hold, depth } = manualAuctioneer({ capacity: 2 });
+    expect([reserve(), reserve(), reserve()]).toEqual([true, true, false]);
+    release();
+    expect([depth(), reserve(), reserve()]).toEqual([1, true, false]);
+    await Promise.all([hold(offerFor("US")), hold(offerFor("GB"))]);
+    expect([depth(), reserve()]).toEqual([0, true]);
+  });
+
+  test("accepts every auction that has a reserved place, all in one turn", async () => {
+    const { reserve, hold, recorded } = manualAuctioneer({ capacity: 100 });
+    const held: Promise<unknown>[] = [];
+    while (reserve()) held.push(hold(offerFor("US")));
+    await Promise.all(held);
+    expect(recorded.length).toBe(100);
+  });
+
+  test("drains when nothing is reserved or running, at once when nothing is", async () => {
+    const { reserve, release, hold, drain } = manualAuctioneer();
+    await drain();
+    reserve();
+    reserve();
+    let isDrained = false;
+    const drained = drain().then(() => {
+      isDrained = true;
+    });
+    release();
+    await turn();
+    expect(isDrained).toBe(false);
+    await hold(offerFor("US"));
+    await drained;
+    expect(isDrained).toBe(true);
+  });
+});
