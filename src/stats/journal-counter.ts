@@ -69,7 +69,9 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   }
 
   function toPart({ supplyId, first, last, increments }: SupplyTally): Part {
-    return { supplyId, first, from: storedOf(supplyId), to: last, increments };
+    // What a journal has released was counted, so its reader, who knows no more, begins there.
+    const from = stored.get(supplyId) ?? first - 1;
+    return { supplyId, first, from, to: last, increments };
   }
 
   /** Asks about a supply with nothing to add; what is gone for good is settled as lost. */
