@@ -12,8 +12,9 @@ import { createFleet } from "./processes/fleet.ts";
 import { lockFolder } from "./processes/folder-lock.ts";
 import { type CatalogUpdate, DRAIN_ALL, LOST, type StartOrder } from "./processes/messages.ts";
 import { probePort } from "./processes/port-probe.ts";
+import { createJournalFolder } from "./stats/journal.ts";
 import { createLossWatch } from "./stats/loss-watch.ts";
-import { createRecovery, journalPath } from "./stats/recovery.ts";
+import { createRecovery } from "./stats/recovery.ts";
 import { openCounterFile } from "./store/embedded/counters.ts";
 import { answerStoreCall, isStoreCall } from "./store/embedded/remote.ts";
 import { createEmbeddedStore } from "./store/embedded/store.ts";
@@ -45,9 +46,9 @@ export async function runSupervisor(given: Config): Promise<void> {
   const logger = createLogger({ level: config.LOG_LEVEL, name: "supervisor", isTerminal });
   const signals = catchSignals();
   const port = await orExit(1, () => probePort(config.HOST, config.PORT, PREDECESSOR_MS));
-  const journals = join(config.DATA_DIR, "journals");
+  const journalDir = join(config.DATA_DIR, "journals");
   const unlock = await orExit(1, () => {
-    mkdirSync(journals, { recursive: true });
+    mkdirSync(journalDir, { recursive: true });
     return lockFolder(config.DATA_DIR);
   });
   let catalog: CatalogUpdate = {
@@ -65,8 +66,9 @@ export async function runSupervisor(given: Config): Promise<void> {
     onLost: (auctions) =>
       logger.error({ auctions: auctions.toString() }, "the store came back without these auctions"),
   });
+  const journals = createJournalFolder(journalDir);
   const recovery = createRecovery({
-    dir: journals,
+    journals,
     store,
     onRecovered: (producer, words) => {
       if (words > 0) logger.info({ producer, words }, "journal of an ended worker counted");
@@ -90,7 +92,7 @@ export async function runSupervisor(given: Config): Promise<void> {
         port,
         slot,
         producer,
-        journalPath: journalPath(journals, producer),
+        journalPath: journals.pathOf(producer),
         catalog,
       };
     },

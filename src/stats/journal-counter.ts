@@ -1,5 +1,5 @@
 import type { ApplyReply, SupplyIncrements } from "../store/store.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal } from "./ring.ts";
 import { type SupplyTally, tallyRecords } from "./tally.ts";
 
 export interface JournalCounterOptions {

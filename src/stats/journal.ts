@@ -1,65 +1,19 @@
 import assert from "node:assert";
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
-import { COUNTRY_COUNT, countryNumber } from "../catalog/country.ts";
-import { createNames, type NamedSupply, type Names, readNames } from "./names.ts";
-import type { AuctionOutcome } from "./outcome.ts";
-
-/*
- * The file: a header, then a ring of 32-bit words. A position counts words since the producer
- * began, so the ring index is the position modulo the ring. A record is
- *
- *   0  position's low 24 bits << 8 | words of the record    tells a torn record
- *   1  number of the supply in the names file
- *   2  ordinal of this auction among the supply's, from 1
- *   3  country | winner's place + 1 << 10
- *   4  clearing price, micros
- *   5… states of the supply's bidders, ten to a word, three bits each
- */
-const MAGIC = 0x4a524e31;
-const HEADER_WORDS = 16;
-const HEADER_COMMITTED = 2; // Low 32 bits of the position behind the last whole record.
-const HEADER_TAIL = 2; // As a float64: the oldest position still kept.
-const RECORD_FIXED_WORDS = 5;
-const STATES_PER_WORD = 10;
-/** Longest record: a supply of 1,000 bidders. */
-const RECORD_WORDS_MAX = RECORD_FIXED_WORDS + 1000 / STATES_PER_WORD;
-const LOW = 2 ** 32;
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { createNames, readNames } from "./names.ts";
+import { type Journal, journalBytes, journalOver } from "./ring.ts";
 
 /** 4 Mi words are 16 MiB: some 100 seconds of 7,000 auctions a second. A power of two. */
 export const RING_WORDS = 2 ** 22;
-
-/** One record while it is visited; the object is reused for the next one. */
-export interface JournalRecord {
-  supply: NamedSupply;
-  ordinal: number;
-  /** Place of `countryNumber`. */
-  country: number;
-  /** Place among the supply's bidders, or -1. */
-  winner: number;
-  clearingPriceMicros: number;
-  /** State of the bidder at a place. */
-  stateAt(place: number): number;
-}
-
-/** Outcomes in a file that outlives its process: a shared mapping, no system call per record. */
-export interface Journal {
-  readonly path: string;
-  /** Behind the last whole record. */
-  committed(): number;
-  /** The oldest position still kept. */
-  tail(): number;
-  /** False when `reserved` more records of any length might not fit. */
-  hasRoom(reserved: number): boolean;
-  /** Commits one outcome: it survives SIGKILL when this returns. @throws Error when full */
-  append(outcome: AuctionOutcome): void;
-  /** Gives the words below a position back to the ring. */
-  release(to: number): void;
-  /** Visits whole records in order. Stops at one that is torn. @returns where it stopped */
-  scan(from: number, to: number, visit: (record: JournalRecord) => void): number;
-  /** Every supply that was ever recorded, also where its records have been released. */
-  supplyIds(): string[];
-  close(): void;
-}
 
 const namesPath = (path: string) => path.replace(/\.journal$/, ".names");
 
@@ -73,7 +27,7 @@ export function createJournal(path: string, ringWords = RING_WORDS): Journal {
   const file = openSync(path, "wx");
   try {
     const zeros = new Uint8Array(2 ** 20);
-    let left = (HEADER_WORDS + ringWords) * 4;
+    let left = journalBytes(ringWords);
     while (left > 0) left -= writeSync(file, zeros, 0, Math.min(left, zeros.length));
     fsyncSync(file); // Where blocks are allocated late, a full disk shows only here.
   } catch (cause) {
@@ -82,121 +36,39 @@ export function createJournal(path: string, ringWords = RING_WORDS): Journal {
   } finally {
     closeSync(file);
   }
-  const names = createNames(namesPath(path));
-  const journal = mapJournal(path, names);
-  return journal;
+  return journalOver(Bun.mmap(path, { shared: true }), createNames(namesPath(path)));
 }
 
 /** Maps the journal of a dead process, to read it. @throws Error when it is not one */
 export function openJournal(path: string): Journal {
-  return mapJournal(path, readNames(namesPath(path)));
+  return journalOver(Bun.mmap(path, { shared: true }), readNames(namesPath(path)));
 }
 
 /** Deletes a journal and its names. */
-export function removeJournal(path: string): void {
+function removeJournal(path: string): void {
   rmSync(path, { force: true });
   rmSync(namesPath(path), { force: true });
 }
 
 /** Whether a journal was created whole: its names file is made last. */
-export const isWholeJournal = (path: string) => existsSync(namesPath(path));
+const isWholeJournal = (path: string) => existsSync(namesPath(path));
 
-function mapJournal(path: string, names: Names): Journal {
-  const bytes = Bun.mmap(path, { shared: true });
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-  const tails = new Float64Array(bytes.buffer, bytes.byteOffset, HEADER_WORDS / 2);
-  const ringWords = words.length - HEADER_WORDS;
-  assert(words[0] === MAGIC || words[0] === 0, `${path} is not a journal`);
-  words[0] = MAGIC;
-  const mask = ringWords - 1;
-  const at = (position: number) => HEADER_WORDS + ((position % LOW) & mask);
+/** The journals of one host, by producer. */
+export interface JournalFolder {
+  pathOf(producer: string): string;
+  producers(): string[];
+  /** The journal of a dead producer; undefined when it died before it could record. */
+  open(producer: string): Journal | undefined;
+  remove(producer: string): void;
+}
 
-  let tail = tails[HEADER_TAIL]!;
-  let committed = readCommitted();
-
-  function readCommitted(): number {
-    return tail + (((words[HEADER_COMMITTED]! >>> 0) - (tail % LOW)) >>> 0);
-  }
-
-  const hasRoom = (reserved: number) =>
-    ringWords - (committed - tail) >= (reserved + 1) * RECORD_WORDS_MAX;
-
-  function append(outcome: AuctionOutcome): void {
-    const { supply, asked, states } = outcome;
-    const length = RECORD_FIXED_WORDS + Math.ceil(supply.bidders.length / STATES_PER_WORD);
-    if (ringWords - (committed - tail) < length) throw new Error("the journal is full");
-    const entry = names.of(supply);
-    const start = committed;
-    words[at(start)] = (start << 8) | length;
-    words[at(start + 1)] = entry.number;
-    words[at(start + 2)] = entry.recorded.count + 1;
-    words[at(start + 3)] = countryNumber(outcome.country) | ((outcome.winner + 1) << 10);
-    words[at(start + 4)] = outcome.clearingPriceMicros;
-    for (let i = RECORD_FIXED_WORDS; i < length; i++) words[at(start + i)] = 0;
-    for (let i = 0; i < asked.length; i++) {
-      const place = asked[i]!;
-      const word = at(start + RECORD_FIXED_WORDS + Math.floor(place / STATES_PER_WORD));
-      words[word] = words[word]! | (states[i]! << (3 * (place % STATES_PER_WORD)));
-    }
-    entry.recorded.count++;
-    committed = start + length;
-    // The commit point. Atomic, so that no compiler moves a word of the record behind it.
-    Atomics.store(words, HEADER_COMMITTED, committed | 0);
-  }
-
-  function release(to: number): void {
-    assert(to >= tail && to <= committed, `release(${to}) outside ${tail}..${committed}`);
-    tail = to;
-    tails[HEADER_TAIL] = to;
-  }
-
-  const record: JournalRecord & { position: number } = {
-    position: 0,
-    supply: { number: 0, supplyId: "", bidderIds: [], recorded: { count: 0 } },
-    ordinal: 0,
-    country: 0,
-    winner: -1,
-    clearingPriceMicros: 0,
-    stateAt(place) {
-      const word = RECORD_FIXED_WORDS + Math.floor(place / STATES_PER_WORD);
-      return (words[at(record.position + word)]! >>> (3 * (place % STATES_PER_WORD))) & 7;
-    },
-  };
-
-  function scan(from: number, to: number, visit: (record: JournalRecord) => void): number {
-    let position = from;
-    while (position < to) {
-      const stamp = words[at(position)]!;
-      const length = stamp & 0xff;
-      const supply = names.at(words[at(position + 1)]!);
-      const country = words[at(position + 3)]! & 0x3ff;
-      const isTorn =
-        stamp >>> 8 !== (position & 0xffffff) ||
-        length < RECORD_FIXED_WORDS ||
-        supply === undefined ||
-        country >= COUNTRY_COUNT;
-      if (isTorn) return position;
-      record.position = position;
-      record.supply = supply;
-      record.ordinal = words[at(position + 2)]! >>> 0;
-      record.country = country;
-      record.winner = (words[at(position + 3)]! >>> 10) - 1;
-      record.clearingPriceMicros = words[at(position + 4)]! >>> 0;
-      visit(record);
-      position += length;
-    }
-    return position;
-  }
-
+export function createJournalFolder(dir: string): JournalFolder {
+  const pathOf = (producer: string) => join(dir, `${producer}.journal`);
   return {
-    path,
-    committed: () => committed,
-    tail: () => tail,
-    hasRoom,
-    append,
-    release,
-    scan,
-    supplyIds: names.supplyIds,
-    close: names.close,
+    pathOf,
+    producers: () => readdirSync(dir).flatMap((name) => /^(.+)\.journal$/.exec(name)?.[1] ?? []),
+    open: (producer) =>
+      isWholeJournal(pathOf(producer)) ? openJournal(pathOf(producer)) : undefined,
+    remove: (producer) => removeJournal(pathOf(producer)),
   };
 }

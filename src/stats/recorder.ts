@@ -1,6 +1,6 @@
-import type { Journal } from "./journal.ts";
 import type { JournalCounter } from "./journal-counter.ts";
 import type { AuctionOutcome } from "./outcome.ts";
+import type { Journal } from "./ring.ts";
 
 /**
  * How long a counted record is kept: beyond the two seconds that Redis may lose with
@@ -19,6 +19,8 @@ export interface RecorderOptions {
   onChange: (failure: Error | undefined) => void;
   /** Monotonic clock, milliseconds. */
   now?: () => number;
+  /** Calls back again and again; returns what ends that. */
+  every?: (ms: number, run: () => void) => () => void;
 }
 
 /** The statistics actor: its mailbox is the journal, its batch what was recorded since the last. */
@@ -39,12 +41,13 @@ export interface Recorder {
 
 export function createRecorder(options: RecorderOptions): Recorder {
   const { journal, counter, flushMs, onChange, now = () => performance.now() } = options;
+  const { every = repeat } = options;
   const kept: { position: number; countedAtMs: number }[] = [];
   let lastFlush: Promise<void> = Promise.resolve();
   let isFlushQueued = false;
   let isRecheckDue = false;
   let isFailing = false;
-  const timer = setInterval(tick, flushMs);
+  const stopTicking = every(flushMs, tick);
 
   function tick(): void {
     releaseExpired();
@@ -90,7 +93,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   async function stop(): Promise<void> {
-    clearInterval(timer);
+    stopTicking();
     await drain();
   }
 
@@ -104,4 +107,9 @@ export function createRecorder(options: RecorderOptions): Recorder {
     },
     stop,
   };
+}
+
+function repeat(ms: number, run: () => void): () => void {
+  const timer = setInterval(run, ms);
+  return () => clearInterval(timer);
 }

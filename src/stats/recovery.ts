@@ -1,14 +1,12 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { createShared } from "../actor/shared.ts";
 import type { Store } from "../store/store.ts";
-import { isWholeJournal, openJournal, removeJournal } from "./journal.ts";
+import type { JournalFolder } from "./journal.ts";
 import { createJournalCounter } from "./journal-counter.ts";
 import { RETENTION_MS } from "./recorder.ts";
+import type { Journal } from "./ring.ts";
 
 export interface RecoveryOptions {
-  /** Folder of the journals. */
-  dir: string;
+  journals: Pick<JournalFolder, "producers" | "open" | "remove">;
   store: Store;
   onRecovered: (producer: string, words: number) => void;
   onLost: (supplyId: string, records: number) => void;
@@ -33,33 +31,27 @@ export interface Recovery {
 
 const RETRY_MS = 250;
 
-export const journalPath = (dir: string, producer: string) => join(dir, `${producer}.journal`);
-
 export function createRecovery(options: RecoveryOptions): Recovery {
-  const { dir, store, onRecovered, onLost, onForgotten, onFault, wait = Bun.sleep } = options;
+  const { journals, store, onRecovered, onLost, onForgotten, onFault, wait = Bun.sleep } = options;
   const counting = new Set<Promise<void>>();
   const kept = new Map<string, () => Promise<void>>();
   let isStopped = false;
 
   function recoverAll(): void {
-    for (const name of readdirSync(dir)) {
-      const producer = /^(.+)\.journal$/.exec(name)?.[1];
-      if (producer !== undefined && !kept.has(producer)) recover(producer);
-    }
+    for (const producer of journals.producers()) recover(producer);
   }
 
   function recover(producer: string): void {
-    const path = journalPath(dir, producer);
-    if (!isWholeJournal(path)) return removeJournal(path); // Its process died before it served.
     try {
-      keep(producer, path);
+      const journal = journals.open(producer);
+      if (journal) keep(producer, journal);
+      else journals.remove(producer);
     } catch (fault) {
       onFault(producer, fault);
     }
   }
 
-  function keep(producer: string, path: string): void {
-    const journal = openJournal(path);
+  function keep(producer: string, journal: Journal): void {
     const counter = createJournalCounter({
       journal,
       producer,
@@ -78,7 +70,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       // A store that comes back older within this time is made good from the journal.
       .then(() => wait(RETENTION_MS))
       .then(() => track(count()))
-      .then(() => drop(producer, path, journal.supplyIds()))
+      .then(() => drop(producer, journal.supplyIds()))
       .catch((fault) => onFault(producer, fault));
   }
 
@@ -94,10 +86,10 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     throw new Error("stopped; the journal stays for the next start");
   }
 
-  async function drop(producer: string, path: string, supplyIds: readonly string[]): Promise<void> {
+  async function drop(producer: string, supplyIds: readonly string[]): Promise<void> {
     await store.forget(producer, supplyIds);
     kept.delete(producer);
-    removeJournal(path);
+    journals.remove(producer);
     onForgotten();
   }
 

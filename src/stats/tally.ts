@@ -1,8 +1,8 @@
 import { countryCode } from "../catalog/country.ts";
 import { bidderField, countryField, TOTAL } from "../store/counters.ts";
-import type { Journal, JournalRecord } from "./journal.ts";
 import type { NamedSupply } from "./names.ts";
 import { BidderState } from "./outcome.ts";
+import type { Journal, JournalRecord } from "./ring.ts";
 
 /** What some records of one supply add up to. */
 export interface SupplyTally {
