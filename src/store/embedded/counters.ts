@@ -53,8 +53,10 @@ export function openCounterFile(path: string): CounterFile {
     const offset = Number(selectOne.get(supplyId, offsetField(producer))?.value ?? 0n);
     if (offset !== from) return offset;
     for (const field of increments.keys()) {
-      if ((selectOne.get(supplyId, field)?.value ?? 0n) >= COUNTABLE_MAX) {
-        return new CounterError(`counter ${field} of ${supplyId} is full`);
+      const value = selectOne.get(supplyId, field)?.value ?? 0n;
+      // A column of SQLite may hold text, to which it would add as if it were 0.
+      if (typeof value !== "bigint" || value >= COUNTABLE_MAX) {
+        return new CounterError(`counter ${field} of ${supplyId} is full or holds no number`);
       }
     }
     for (const [field, by] of increments) add.run(supplyId, field, by);

@@ -13,7 +13,8 @@
   Returns  {now_us, then for each client two integers:
              left      >= 0: all wanted were admitted, `left` more fit now
                         < 0: -left - 1 were admitted, the rest refused
-             reset_us  until the oldest admission leaves the window, > 0}
+             reset_us  until the oldest admission leaves the window, > 0; where more than `max`
+                       are in it, until so many have left that one more fits}
            {now_us} alone when the deadline had passed: nothing was admitted or written.
   Cost     three commands for a client not seen in the window, up to seven for the others;
            keys expire one window after their last admission.
@@ -43,7 +44,9 @@ for i, key in ipairs(KEYS) do
     local in_future = redis.call("ZREMRANGEBYSCORE", key, "(" .. score(now_us), "+inf")
     count = count - left_window - in_future
     if count > 0 then
-      oldest_us = tonumber(redis.call("ZRANGE", key, 0, 0, "WITHSCORES")[2])
+      -- restore.lua, or a limit that was lowered, leaves more than `max` in the window.
+      local place = math.max(0, count - max)
+      oldest_us = tonumber(redis.call("ZRANGE", key, place, place, "WITHSCORES")[2])
     end
   end
 
