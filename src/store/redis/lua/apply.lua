@@ -19,9 +19,13 @@ local offset_field = ARGV[1]
 local at = 2
 local reply = {}
 
--- 18 digits leave room for any increment below 2^53 * 1000.
+-- What HINCRBY takes as a number: no leading zeros. 18 digits leave room for any increment below
+-- 2^53 * 1000.
 local function is_countable(value)
-  return not value or (#value <= 18 and string.find(value, "^%-?%d+$") ~= nil)
+  if not value or value == "0" then
+    return true
+  end
+  return #value <= 18 and string.find(value, "^%-?[1-9]%d*$") ~= nil
 end
 
 for i, key in ipairs(KEYS) do

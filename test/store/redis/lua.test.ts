@@ -1,0 +1,316 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { Redis } from "ioredis";
+import { createWindows } from "../../../src/store/embedded/windows.ts";
+import admitSource from "../../../src/store/redis/lua/admit.lua" with { type: "text" };
+import applySource from "../../../src/store/redis/lua/apply.lua" with { type: "text" };
+import restoreSource from "../../../src/store/redis/lua/restore.lua" with { type: "text" };
+import { createScript } from "../../../src/store/redis/script.ts";
+import { startRedis, type TestRedis } from "../../support/redis.ts";
+
+const WINDOW_US = 60_000_000;
+
+let server: TestRedis;
+let redis: Redis;
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+});
+
+beforeEach(() => redis.flushall());
+
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+async function clockUs(): Promise<number> {
+  const [seconds, us] = await redis.time();
+  return Number(seconds) * 1e6 + Number(us);
+}
+
+let batches = 0;
+
+interface AdmitCall {
+  wanted?: number[];
+  max?: number;
+  windowUs?: number;
+  deadlineUs?: number;
+  batch?: string;
+}
+
+/** EVAL of admit.lua as its header says, without the store around it. */
+async function admit(keys: string[], call: AdmitCall = {}): Promise<number[]> {
+  const { wanted = keys.map(() => 1), max = 3, windowUs = WINDOW_US, deadlineUs = 0 } = call;
+  const batch = call.batch ?? `b${++batches}`;
+  const args = [max, windowUs, deadlineUs, batch, ...wanted];
+  return (await redis.eval(admitSource, keys.length, ...keys, ...args)) as number[];
+}
+
+/** Admissions that are there already, so many microseconds ago. */
+async function presetAdmissions(key: string, ...agesUs: number[]): Promise<void> {
+  const nowUs = await clockUs();
+  for (const [i, ageUs] of agesUs.entries()) await redis.zadd(key, nowUs - ageUs, `old.${i}`);
+}
+
+async function scores(key: string): Promise<number[]> {
+  const pairs = await redis.zrange(key, 0, -1, "WITHSCORES");
+  return pairs
+    .flat()
+    .filter((_, i) => i % 2 === 1)
+    .map(Number);
+}
+
+describe("admit.lua", () => {
+  test("answers with its clock, the places left and the time until the oldest leaves", async () => {
+    const before = await clockUs();
+    const [nowUs, left, resetUs, ...rest] = await admit(["rl:a"]);
+    expect(nowUs).toBeGreaterThanOrEqual(before);
+    expect(nowUs).toBeLessThanOrEqual(await clockUs());
+    expect([left, resetUs, rest]).toEqual([2, WINDOW_US, []]);
+    expect(await scores("rl:a")).toEqual([nowUs!]);
+  });
+
+  test("answers a refusal with the number that was admitted, negative, minus one", async () => {
+    expect((await admit(["rl:a"], { wanted: [5] }))[1]).toBe(-4);
+    expect((await admit(["rl:a"], { wanted: [5] }))[1]).toBe(-1);
+    expect((await admit(["rl:b"], { wanted: [3] }))[1]).toBe(0);
+    expect((await admit(["rl:b"]))[1]).toBe(-1);
+  });
+
+  test("writes nothing for a refused request, not even a later expiry", async () => {
+    await presetAdmissions("rl:a", 50_000_000, 40_000_000, 30_000_000);
+    await redis.pexpire("rl:a", 12_345);
+    const before = await redis.dump("rl:a");
+    for (let i = 0; i < 10; i++) expect((await admit(["rl:a"]))[1]).toBe(-1);
+    expect(await redis.dump("rl:a")).toBe(before);
+    expect(await redis.pttl("rl:a")).toBeLessThanOrEqual(12_345);
+  });
+
+  test("writes nothing when the deadline had passed", async () => {
+    const deadlineUs = (await clockUs()) - 1;
+    const reply = await admit(["rl:a", "rl:b"], { deadlineUs });
+    expect(reply).toHaveLength(1);
+    expect(reply[0]).toBeGreaterThan(deadlineUs);
+    expect(await redis.dbsize()).toBe(0);
+  });
+
+  test("admits before its deadline", async () => {
+    const deadlineUs = (await clockUs()) + 10_000_000;
+    expect((await admit(["rl:a"], { deadlineUs }))[1]).toBe(2);
+  });
+
+  test("keeps members apart that are admitted in the same microsecond", async () => {
+    const [nowUs, left] = await admit(["rl:a"], { wanted: [100], max: 1_000 });
+    expect(left).toBe(900);
+    expect(await redis.zcard("rl:a")).toBe(100);
+    expect(new Set(await scores("rl:a"))).toEqual(new Set([nowUs!]));
+    const twice = await admit(["rl:b", "rl:b"], { wanted: [2, 3], max: 10 });
+    expect([twice[1], twice[3]]).toEqual([8, 5]);
+    expect(await redis.zcard("rl:b")).toBe(5);
+  });
+
+  test("drops admissions that lie in the future, so that a clock set back blocks nobody", async () => {
+    await presetAdmissions("rl:a", -3_600_000_000, -1_000_000, 1_000_000);
+    const [nowUs, left, resetUs] = await admit(["rl:a"]);
+    expect(left).toBe(1);
+    expect(resetUs).toBeLessThanOrEqual(59_000_000);
+    for (const score of await scores("rl:a")) expect(score).toBeLessThanOrEqual(nowUs!);
+  });
+
+  test("drops what left the window and keeps what is just inside", async () => {
+    await presetAdmissions("rl:a", WINDOW_US + 1, WINDOW_US - 5_000_000);
+    const [, left, resetUs] = await admit(["rl:a"]);
+    expect(left).toBe(1);
+    expect(resetUs).toBeGreaterThan(0);
+    expect(resetUs).toBeLessThanOrEqual(5_000_000);
+    expect(await redis.zcard("rl:a")).toBe(2);
+  });
+
+  test("leaves exactly one place at 60.2 s after admissions at 0, 1 and 55 s", async () => {
+    await presetAdmissions("rl:a", 60_200_000, 59_200_000, 5_200_000);
+    const [, left, resetUs] = await admit(["rl:a"], { wanted: [2] });
+    expect(left).toBe(-2); // One of the two.
+    expect(resetUs).toBeLessThanOrEqual(800_000);
+    expect(resetUs).toBeGreaterThan(0);
+  });
+
+  test("expires each key, at the latest one window after the call", async () => {
+    await presetAdmissions("rl:old", 1_000_000);
+    await admit(["rl:a", "rl:b", "rl:old"], { wanted: [1, 9, 1] });
+    await admit(["rl:short"], { windowUs: 1_500 });
+    for (const key of ["rl:a", "rl:b", "rl:old"]) {
+      const ttlMs = await redis.pttl(key);
+      expect(ttlMs).toBeGreaterThan(0);
+      expect(ttlMs).toBeLessThanOrEqual(60_000);
+    }
+    expect(await redis.pttl("rl:short")).toBeLessThanOrEqual(2); // Rounded up, or gone already.
+  });
+
+  test("refuses until enough have left where the limit was lowered", async () => {
+    await presetAdmissions("rl:a", 50_000_000, 40_000_000, 30_000_000, 20_000_000);
+    const [, left, resetUs] = await admit(["rl:a"], { max: 2 });
+    expect(left).toBe(-1);
+    expect(resetUs).toBeLessThanOrEqual(30_000_000);
+    expect(resetUs).toBeGreaterThan(25_000_000);
+  });
+
+  test("keeps all 16 digits of a microsecond", async () => {
+    const seen = new Set<number>();
+    for (let i = 0; i < 50; i++) {
+      const [nowUs] = await admit([`rl:${i}`]);
+      expect(await scores(`rl:${i}`)).toEqual([nowUs!]);
+      seen.add(nowUs! % 100);
+    }
+    expect(seen.size).toBeGreaterThan(5); // 14 digits would leave one.
+  });
+});
+
+test("the embedded windows leave exactly one place at 60.2 s as well", () => {
+  let nowMs = 0;
+  const { admit: ask } = createWindows({ max: 3, windowMs: 60_000 }, () => nowMs);
+  for (const atMs of [0, 1_000, 55_000]) {
+    nowMs = atMs;
+    expect(ask([{ client: "a", wanted: 1 }])[0]!.granted).toBe(1);
+  }
+  nowMs = 60_200;
+  expect(ask([{ client: "a", wanted: 2 }])[0]).toEqual({
+    granted: 1,
+    remaining: 0,
+    resetMs: 800,
+  });
+});
+
+describe("restore.lua", () => {
+  const restore = (keys: string[], ...args: (string | number)[]) =>
+    redis.eval(restoreSource, keys.length, ...keys, WINDOW_US, ...args) as Promise<number>;
+
+  test("puts admissions where they would have been, once", async () => {
+    const nowUs = await clockUs();
+    const args = [2, 10_000_000, "w.1", 20_000_000, "w.2", 1, 5_000_000, "w.3"];
+    expect(await restore(["rl:a", "rl:b"], ...args)).toBe(3);
+    expect(await restore(["rl:a", "rl:b"], ...args)).toBe(0);
+    const [oldest, newest] = await scores("rl:a");
+    expect(oldest! - (nowUs - 20_000_000)).toBeWithin(0, 5_000_000);
+    expect(newest! - (nowUs - 10_000_000)).toBeWithin(0, 5_000_000);
+    expect((await admit(["rl:a"]))[1]).toBe(0);
+  });
+
+  test("leaves out what is older than the window, and expires what it wrote", async () => {
+    expect(await restore(["rl:a", "rl:b"], 1, WINDOW_US, "w.1", 1, 0, "w.2")).toBe(1);
+    expect(await redis.exists("rl:a")).toBe(0);
+    expect(await redis.pttl("rl:b")).toBeWithin(1, 60_001);
+  });
+});
+
+describe("apply.lua", () => {
+  /** One supply's place in ARGV. */
+  const change = (from: number, to: number, increments: Record<string, string | number> = {}) => [
+    String(from),
+    String(to),
+    String(Object.keys(increments).length),
+    ...Object.entries(increments).flat().map(String),
+  ];
+  const apply = (keys: string[], ...changes: string[][]) =>
+    redis.eval(applySource, keys.length, ...keys, "offset:p", ...changes.flat());
+
+  test("adds and moves the offset in one step, and answers with it as text", async () => {
+    expect(await apply(["stats:{s}"], change(0, 2, { a: 2, b: 1 }))).toEqual(["2"]);
+    expect(await redis.hgetall("stats:{s}")).toEqual({ a: "2", b: "1", "offset:p": "2" });
+  });
+
+  test("answers with the stored offset, ahead, behind and never seen", async () => {
+    await apply(["stats:{s}"], change(0, 5, { a: 5 }));
+    expect(await apply(["stats:{s}"], change(0, 5, { a: 5 }))).toEqual(["5"]);
+    expect(await apply(["stats:{s}"], change(9, 12, { a: 3 }))).toEqual(["5"]);
+    expect(await apply(["stats:{t}"], change(9, 12, { a: 3 }))).toEqual(["0"]);
+    expect(await redis.hget("stats:{s}", "a")).toBe("5");
+    expect(await redis.exists("stats:{t}")).toBe(0);
+  });
+
+  test("keeps offsets apart that a Lua number would round", async () => {
+    await redis.hset("stats:{s}", "offset:p", "9007199254740993");
+    const one = change(0, 0, { a: 1 }).with(0, "9007199254740992").with(1, "9007199254740994");
+    expect(await apply(["stats:{s}"], one)).toEqual(["9007199254740993"]);
+  });
+
+  test("adds exactly beyond 2^53", async () => {
+    await redis.hset("stats:{s}", "a", "9007199254740992");
+    await apply(["stats:{s}"], change(0, 1, { a: 1 }));
+    expect(await redis.hget("stats:{s}", "a")).toBe("9007199254740993");
+  });
+
+  test("finds each supply's arguments, whatever the others' lengths", async () => {
+    const keys = ["stats:{a}", "stats:{b}", "stats:{c}", "stats:{d}"];
+    await redis.set("stats:{c}", "text");
+    const changes = [change(0, 0), change(3, 4, { x: 1, y: 1 }), change(0, 1, { z: 1 })];
+    const reply = await apply(keys, ...changes, change(0, 7, { w: 7 }));
+    expect(reply).toEqual(["0", "0", "!type", "7"]);
+    expect(await redis.hgetall("stats:{d}")).toEqual({ w: "7", "offset:p": "7" });
+    expect(await redis.exists("stats:{b}")).toBe(0);
+  });
+
+  test("answers !type for each kind of key that is not a hash, and leaves it alone", async () => {
+    await redis.set("stats:{a}", "x");
+    await redis.rpush("stats:{b}", "x");
+    await redis.zadd("stats:{c}", 1, "x");
+    const keys = ["stats:{a}", "stats:{b}", "stats:{c}"];
+    const before = await Promise.all(keys.map((key) => redis.dump(key)));
+    const changes = keys.map(() => change(0, 1, { a: 1 }));
+    expect(await apply(keys, ...changes)).toEqual(["!type", "!type", "!type"]);
+    expect(await Promise.all(keys.map((key) => redis.dump(key)))).toEqual(before);
+  });
+
+  test.each([
+    "9223372036854775807",
+    "-9223372036854775808",
+    "1000000000000000000",
+    "abc",
+    "1.5",
+    "1e5",
+    "",
+    " 1",
+    "+1",
+    "007",
+    "-0",
+    "-",
+  ])("answers !overflow for a counter that holds %p, without a partial write", async (value) => {
+    await redis.hset("stats:{s}", "bad", value);
+    const keys = ["stats:{r}", "stats:{s}", "stats:{t}"];
+    const reply = await apply(
+      keys,
+      change(0, 1, { a: 1 }),
+      change(0, 1, { before: 1, bad: 1, after: 1 }),
+      change(0, 1, { a: 1 }),
+    );
+    expect(reply).toEqual(["1", "!overflow", "1"]);
+    expect(await redis.hgetall("stats:{s}")).toEqual({ bad: value });
+    expect(await redis.hget("stats:{t}", "a")).toBe("1");
+  });
+
+  test("leaves counters without an expiry", async () => {
+    await apply(["stats:{s}"], change(0, 1, { a: 1 }));
+    expect(await redis.ttl("stats:{s}")).toBe(-1);
+  });
+});
+
+test("no script touches a key that it was not given", async () => {
+  await redis.set("other", "untouched");
+  await admit(["rl:a"]);
+  await redis.eval(restoreSource, 1, "rl:b", WINDOW_US, 1, 5, "w.1");
+  await redis.eval(applySource, 1, "stats:{s}", "offset:p", "0", "1", "1", "a", "1");
+  expect((await redis.keys("*")).sort()).toEqual(["other", "rl:a", "rl:b", "stats:{s}"]);
+  expect(await redis.get("other")).toBe("untouched");
+});
+
+test("a script goes on after the server has dropped it", async () => {
+  const script = createScript("return redis.call('INCR', KEYS[1])");
+  expect(await script.run(redis, ["n"], [])).toBe(1);
+  expect(await script.run(redis, ["n"], [])).toBe(2);
+  await redis.script("FLUSH");
+  expect(await script.run(redis, ["n"], [])).toBe(3);
+  await server.restart();
+  redis.disconnect();
+  redis = new Redis(server.url);
+  expect(await script.run(redis, ["n"], [])).toBe(1);
+});
