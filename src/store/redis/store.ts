@@ -46,7 +46,6 @@ export interface RedisStoreOptions {
 export function createRedisStore(options: RedisStoreOptions): Store {
   const { limiter, stats, limit, producer, admitDeadlineMs, deadlineMs } = options;
   const window = [String(limit.max), String(limit.windowMs * 1000)] as const;
-  const counted = new Set<string>(); // Supplies known to be in the set of counted ones.
   let batches = 0;
   let serverClock: { us: number; readAtMs: number } | undefined;
   // Known before the first admission, so that even that one carries a deadline.
@@ -97,29 +96,27 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   async function apply(name: string, batch: readonly SupplyIncrements[]) {
-    const unlisted = batch.map((part) => part.supplyId).filter((id) => !counted.has(id));
-    if (unlisted.length > 0) {
-      // Listed before counted: a crash in between leaves a listed supply without counters.
-      await within(stats.sadd(COUNTED_SUPPLIES_KEY, ...unlisted), deadlineMs, "apply");
-      for (const id of unlisted) counted.add(id);
-    }
+    if (batch.length === 0) return [];
+    // Every time: a server that came back empty has to learn them again. Ahead of the counters, so
+    // that a crash in between leaves a listed supply without counters.
+    const listed = stats.sadd(COUNTED_SUPPLIES_KEY, ...batch.map((part) => part.supplyId));
     const calls: Promise<string[]>[] = [];
     for (let at = 0; at < batch.length; at += SUPPLIES_PER_CALL) {
       const part = batch.slice(at, at + SUPPLIES_PER_CALL);
       const keys = part.map(({ supplyId }) => countersKey(supplyId));
       calls.push(applyScript.run(stats, keys, applyArgs(name, part)) as Promise<string[]>);
     }
-    const replies = (await within(Promise.all(calls), deadlineMs, "apply")).flat();
+    const work = Promise.all([Promise.all(calls), listed]);
+    const replies = (await within(work, deadlineMs, "apply"))[0].flat();
     return batch.map((part, i) => readApplyReply(part, replies[i]!));
   }
 
-  function readApplyReply({ supplyId, from, to }: SupplyIncrements, reply: string): ApplyReply {
+  function readApplyReply({ supplyId }: SupplyIncrements, reply: string): ApplyReply {
     if (reply === "!type") return new CounterError(`${countersKey(supplyId)} is not a hash`);
-    if (reply === "!overflow") return new CounterError(`a counter of ${supplyId} is full`);
-    const offset = Number(reply);
-    // The data set went back, perhaps beyond the set of counted supplies: list it again.
-    if (offset !== to && offset < from) counted.delete(supplyId);
-    return offset;
+    if (reply === "!overflow") {
+      return new CounterError(`a counter of ${supplyId} is full or holds no number`);
+    }
+    return Number(reply);
   }
 
   async function read(supplyIds?: readonly string[]) {
@@ -146,7 +143,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
       for (const id of supplyIds.slice(at, at + SUPPLIES_PER_READ)) {
         pipeline.hdel(countersKey(id), offsetField(name));
       }
-      await within(pipeline.exec(), deadlineMs, "forget");
+      const replies = await within(pipeline.exec(), deadlineMs, "forget");
+      for (const [error] of replies!) if (error) throw error;
     }
   }
 
