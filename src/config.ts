@@ -123,17 +123,28 @@ export class ConfigError extends Error {
  */
 export function loadConfig(...layers: readonly RawSettings[]): Config {
   const raw: Record<string, string> = {};
-  for (const name of Object.keys(ConfigSchema.properties)) {
+  const given: Record<string, string | number> = {};
+  for (const name of Object.keys(ConfigSchema.properties) as SettingName[]) {
     const value = layers.map((layer) => layer[name]).find((v) => v !== undefined && v !== "");
-    if (value !== undefined) raw[name] = value;
+    if (value === undefined) continue;
+    raw[name] = value;
+    given[name] = parseSetting(name, value);
   }
-  const config = Value.Convert(ConfigSchema, Value.Default(ConfigSchema, { ...raw })) as Config;
-  const problems = [...Value.Errors(ConfigSchema, config)]
-    .filter(({ path }, i, all) => all.findIndex((other) => other.path === path) === i)
-    .map(({ path }) => describeProblem(path.slice(1) as SettingName, raw[path.slice(1)]));
-  if (problems.length === 0) problems.push(...crossChecks(config));
+  const config = Value.Default(ConfigSchema, given) as Config;
+  const errors = [...Value.Errors(ConfigSchema, config)];
+  const broken = new Set(errors.map(({ path }) => path.slice(1) as SettingName));
+  const problems = [...broken].map((name) => describeProblem(name, raw[name]));
+  problems.push(...crossChecks(config, broken));
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(config);
+}
+
+/** Numbers in plain decimals only: TypeBox would take `true` for 1, and 8000.5 or 1e3 for less. */
+function parseSetting(name: SettingName, value: string): string | number {
+  const isNumber = ["integer", "number"].includes(ConfigSchema.properties[name].type);
+  return isNumber && /^[+-]?(\d+\.?|\d*\.\d+)(e[+-]?\d+)?$/i.test(value.trim())
+    ? Number(value)
+    : value;
 }
 
 function describeProblem(name: SettingName, value: string | undefined): string {
@@ -161,16 +172,20 @@ export function rule(name: SettingName): string {
   return `${kind} from ${schema.minimum} to ${schema.maximum}`;
 }
 
-function crossChecks(config: Config): string[] {
+/** Rules that a schema cannot say, for settings that are not `broken` already. */
+function crossChecks(config: Config, broken: ReadonlySet<SettingName>): string[] {
   const problems: string[] = [];
-  if (config.TMAX_DEFAULT > config.TMAX_MAX) {
+  const isTmaxGood = !broken.has("TMAX_DEFAULT") && !broken.has("TMAX_MAX");
+  if (isTmaxGood && config.TMAX_DEFAULT > config.TMAX_MAX) {
     problems.push(`TMAX_DEFAULT="${config.TMAX_DEFAULT}": expected at most TMAX_MAX`);
   }
   const { leastMs, mostMs } = latencyRange(config);
-  if (leastMs > mostMs)
+  if (!broken.has("BIDDER_LATENCY_MS") && leastMs > mostMs)
     problems.push(describeProblem("BIDDER_LATENCY_MS", config.BIDDER_LATENCY_MS));
   for (const range of trustedRanges(config)) {
-    if (!ipaddr.isValidCIDR(range)) problems.push(describeProblem("TRUSTED_PROXIES", range));
+    // Strict, as with client addresses: 10.1/16 would mean 10.0.0.0/16, and 010.0.0.0 8.0.0.0.
+    const isGood = ipaddr.IPv4.isValidCIDRFourPartDecimal(range) || ipaddr.IPv6.isValidCIDR(range);
+    if (!isGood) problems.push(describeProblem("TRUSTED_PROXIES", range));
   }
   return problems;
 }
@@ -186,7 +201,10 @@ export function trustedRanges(config: Config): string[] {
   const ranges = config.TRUSTED_PROXIES.split(",").map((range) => range.trim());
   return ranges
     .filter((range) => range !== "")
-    .map((range) => (ipaddr.isValid(range) ? `${range}/${range.includes(":") ? 128 : 32}` : range));
+    .map((range) => {
+      if (ipaddr.IPv4.isValidFourPartDecimal(range)) return `${range}/32`;
+      return ipaddr.IPv6.isValid(range) ? `${range}/128` : range;
+    });
 }
 
 /** The Redis to use, or undefined for the embedded store. */
@@ -197,7 +215,9 @@ export function redisUrl(config: Config): string | undefined {
   return `redis://${host}:${config.REDIS_PORT}`;
 }
 
-/** A value fit for a log: a password in a URL becomes three stars. */
+/** A value fit for a log: a password in a URL, or in what should be one, becomes three stars. */
 export function mask(name: string, value: string): string {
-  return name === "REDIS_URL" ? value.replace(/(:\/\/[^:@/]*):[^@]*@/, "$1:***@") : value;
+  if (name !== "REDIS_URL") return value;
+  const withoutUser = value.replace(/^((?:[a-z]+:\/\/)?[^:@/]*):(?!\/\/).*@/i, "$1:***@");
+  return withoutUser.replace(/([?&]password=)[^&]*/gi, "$1***");
 }

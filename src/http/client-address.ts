@@ -19,7 +19,7 @@ export type ClientOf = (socketAddress: string | undefined, forwardedFor: string 
  * @param trustedRanges  CIDR ranges; none: the header is never read
  */
 export function createClientOf(trustedRanges: readonly string[]): ClientOf {
-  const ranges = trustedRanges.map((range) => ipaddr.parseCIDR(range));
+  const ranges = trustedRanges.map(parseRange);
   const isTrusted = (address: Address) =>
     ranges.some(([network, bits]) => {
       const isSameKind = address.kind() === network.kind();
@@ -48,9 +48,16 @@ export function createClientOf(trustedRanges: readonly string[]): ClientOf {
   }
 }
 
+/** A range in the kind that its addresses are parsed to: a mapped one is of IPv4. */
+function parseRange(range: string): [network: Address, bits: number] {
+  const [network, bits] = ipaddr.parseCIDR(range);
+  const isMapped = network instanceof ipaddr.IPv6 && network.isIPv4MappedAddress() && bits >= 96;
+  return isMapped ? [network.toIPv4Address(), bits - 96] : [network, bits];
+}
+
 /** `1.2.3.4:80` and `[2001:db8::1]:80` without brackets and port. */
 function stripPort(token: string): string {
-  if (token.startsWith("[")) return token.slice(1, token.indexOf("]"));
+  if (token.startsWith("[")) return /^\[([^\]]*)\](:\d+)?$/.exec(token)?.[1] ?? token;
   const colon = token.indexOf(":");
   return colon > 0 && colon === token.lastIndexOf(":") ? token.slice(0, colon) : token;
 }
