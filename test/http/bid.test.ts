@@ -1,0 +1,348 @@
+import { describe, expect, test } from "bun:test";
+import { MailboxFullError } from "../../src/actor/actor.ts";
+import type { Offer } from "../../src/auction/auctioneer.ts";
+import { buildCatalog } from "../../src/catalog/catalog.ts";
+import { type BidRouteOptions, createBidRoute } from "../../src/http/bid.ts";
+import { createBidReader } from "../../src/http/bid-request.ts";
+import { createClientOf } from "../../src/http/client-address.ts";
+import { createRequestIds } from "../../src/http/request-id.ts";
+import { LimiterClosedError } from "../../src/limiter/fallback.ts";
+import type { Verdict } from "../../src/limiter/limiter.ts";
+import type { AuctionOutcome } from "../../src/stats/outcome.ts";
+
+const catalog = buildCatalog(
+  {
+    supplies: { supply1: ["b1", "b2"] },
+    bidders: { b1: { country: "US" }, b2: { country: "GB" } },
+  },
+  1,
+);
+const supply = catalog.supplies.get("supply1")!;
+const ADMITTED: Verdict = { isAdmitted: true, remaining: 2, resetMs: 59_999.5 };
+const REFUSED: Verdict = { isAdmitted: false, remaining: 0, resetMs: 41_000.25 };
+
+/** An auction that the US bidder won for 0.42, but for what is given. */
+const outcomeWith = (given: Partial<AuctionOutcome> = {}): AuctionOutcome => ({
+  supply,
+  country: "US",
+  asked: [0],
+  states: [1],
+  pricesMicros: [420_000],
+  winner: 0,
+  clearingPriceMicros: 420_000,
+  ...given,
+});
+
+type Given = Partial<BidRouteOptions> & {
+  admit?: (client: string) => Verdict | Promise<Verdict>;
+  hold?: (offer: Offer) => Promise<AuctionOutcome | undefined>;
+  limiterHasRoom?: boolean;
+  auctioneerHasRoom?: boolean;
+};
+
+/** The route on plain functions: admits, and the US bidder wins for 0.42, but for what is given. */
+function bidRoute(given: Given = {}) {
+  const { admit = () => ADMITTED, hold = async () => outcomeWith() } = given;
+  const { limiterHasRoom = true, auctioneerHasRoom = true, ...options } = given;
+  const admitted: string[] = [];
+  const offers: Offer[] = [];
+  const places = { reserved: 0, released: 0 };
+  let expire = () => {};
+  const handleBid = createBidRoute({
+    readBid: createBidReader(5_000),
+    requestIdOf: createRequestIds("p"),
+    clientOf: createClientOf([]),
+    catalog: () => catalog,
+    hasRoomToRecord: () => true,
+    limiter: {
+      admit(client) {
+        admitted.push(client);
+        return admit(client);
+      },
+      hasRoom: () => limiterHasRoom,
+      depth: () => 0,
+      drain: async () => {},
+    },
+    limit: { max: 3, windowMs: 60_000 },
+    auctioneer: {
+      reserve() {
+        if (auctioneerHasRoom) places.reserved++;
+        return auctioneerHasRoom;
+      },
+      release: () => void places.released++,
+      hold(offer) {
+        offers.push(offer);
+        return hold(offer);
+      },
+      depth: () => 0,
+      drain: async () => {},
+    },
+    deadlines: {
+      guard: <T>(work: Promise<T>, onExpired: () => T) =>
+        new Promise<T>((resolve, reject) => {
+          expire = () => resolve(onExpired());
+          work.then(resolve, reject);
+        }),
+      stop: () => {},
+    },
+    tmaxDefaultMs: 200,
+    onHeld: undefined,
+    ...options,
+  });
+  return { handleBid, admitted, offers, places, expire: () => expire() };
+}
+
+const bidRequest = (body: unknown = { supply_id: "supply1" }, headers = {}) =>
+  new Request("http://x/bid", {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-country": "US", ...headers },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+
+/** The answer of a route to a request, its body parsed. */
+async function answerOf(given: Given = {}, request = bidRequest()) {
+  const route = bidRoute(given);
+  const response = await route.handleBid(request, "192.0.2.7");
+  const headers = Object.fromEntries(response.headers);
+  return { ...route, status: response.status, headers, body: await response.json() };
+}
+
+describe("a bid that is won", () => {
+  test("is answered with winner and price, and with nothing but the promised headers", async () => {
+    const { status, body, headers } = await answerOf();
+    expect(status).toBe(200);
+    expect(body).toEqual({ winner: "b1", price: 0.42 });
+    expect(headers).toEqual({
+      "content-type": "application/json",
+      "cache-control": "no-store",
+      "x-request-id": "p-1",
+      "ratelimit-policy": '"ip";q=3;w=60',
+      ratelimit: '"ip";r=2;t=60',
+    });
+  });
+
+  test("has its price with at most two decimals, for every whole cent", async () => {
+    for (let cents = 1; cents <= 100; cents++) {
+      const hold = async () => outcomeWith({ clearingPriceMicros: cents * 10_000 });
+      const { handleBid } = bidRoute({ hold });
+      const text = await (await handleBid(bidRequest(), "192.0.2.7")).text();
+      expect(text).toMatch(/^\{"winner":"b1","price":(1|0\.\d{1,2})\}$/);
+      expect(JSON.parse(text).price).toBe(cents / 100);
+    }
+  });
+
+  test("returns the caller's request id", async () => {
+    const { headers } = await answerOf({}, bidRequest(undefined, { "x-request-id": "mine" }));
+    expect(headers["x-request-id"]).toBe("mine");
+  });
+
+  test("was held for the supply, the country in upper case and the tmax asked for", async () => {
+    const { offers, places } = await answerOf(
+      {},
+      bidRequest({ supply_id: "supply1", tmax: 70 }, { "x-country": "us" }),
+    );
+    expect(offers).toMatchObject([{ country: "US", tmaxMs: 70 }]);
+    expect(offers[0]!.supply).toBe(supply);
+    expect(places).toEqual({ reserved: 1, released: 0 }); // The auction gives its place back.
+  });
+
+  test("gets the default tmax where it names none", async () => {
+    expect((await answerOf()).offers).toMatchObject([{ tmaxMs: 200 }]);
+  });
+
+  test("is told to the log once, after it was held", async () => {
+    const told: AuctionOutcome[] = [];
+    await answerOf({ onHeld: (outcome) => void told.push(outcome) });
+    expect(told).toEqual([outcomeWith()]);
+  });
+
+  test("is admitted by the address of its socket", async () => {
+    const { admitted } = await answerOf(
+      {},
+      bidRequest(undefined, { "x-forwarded-for": "1.2.3.4" }),
+    );
+    expect(admitted).toEqual(["192.0.2.7"]);
+  });
+});
+
+describe("a bid that is held without a winner", () => {
+  test.each([
+    ["no_eligible_bidders", { asked: [], states: [], pricesMicros: [] }],
+    ["no_bids", { states: [2] as const, pricesMicros: [0] }],
+  ])("is answered %s, with the quota that it used", async (code, given) => {
+    const told: AuctionOutcome[] = [];
+    const hold = async () => outcomeWith({ ...given, winner: -1, clearingPriceMicros: 0 });
+    const { status, body, headers } = await answerOf({ hold, onHeld: (o) => void told.push(o) });
+    expect([status, body.code]).toEqual([400, code]);
+    expect(headers).toMatchObject({
+      "ratelimit-policy": '"ip";q=3;w=60',
+      ratelimit: '"ip";r=2;t=60',
+    });
+    expect(told.length).toBe(1);
+  });
+});
+
+/** Requests that are refused before the limiter, each worse than the one after it. */
+const withoutCountry = { "x-country": "?" };
+const REFUSALS: [code: string, status: number, request: () => Request, given: Given][] = [
+  [
+    "unsupported_media_type",
+    415,
+    () => bidRequest("{", { "content-type": "text/plain", ...withoutCountry }),
+    { auctioneerHasRoom: false },
+  ],
+  ["malformed_json", 400, () => bidRequest("{", withoutCountry), { auctioneerHasRoom: false }],
+  [
+    "invalid_request",
+    422,
+    () => bidRequest({ supply_id: "nowhere" }, withoutCountry),
+    { auctioneerHasRoom: false },
+  ],
+  ["invalid_request", 422, () => bidRequest({ supply_id: 7 }), { auctioneerHasRoom: false }],
+  ["unknown_supply", 400, () => bidRequest({ supply_id: "nowhere" }), { auctioneerHasRoom: false }],
+  ["unknown_supply", 400, () => bidRequest({ supply_id: "__proto__" }), {}],
+  ["unknown_supply", 400, () => bidRequest({ supply_id: "constructor" }), {}],
+  ["overloaded", 503, bidRequest, { auctioneerHasRoom: false }],
+  ["overloaded", 503, bidRequest, { limiterHasRoom: false }],
+  ["overloaded", 503, bidRequest, { hasRoomToRecord: () => false }],
+];
+
+describe("a bid that is refused before the limiter", () => {
+  test.each(REFUSALS)(
+    "%s (%p) costs no quota, no auction and no place",
+    async (code, status, request, given) => {
+      const answer = await answerOf({ admit: () => REFUSED, ...given }, request());
+      expect([answer.status, answer.body.code]).toEqual([status, code]);
+      expect(answer.admitted).toEqual([]);
+      expect(answer.offers).toEqual([]);
+      expect(answer.places.reserved - answer.places.released).toBe(0);
+      expect(answer.headers).toEqual({
+        "content-type": "application/problem+json",
+        "cache-control": "no-store",
+        "x-request-id": "p-1",
+        ...(status === 503 && { "retry-after": "1" }),
+      });
+    },
+  );
+
+  test("is told every rule that it breaks", async () => {
+    const request = bidRequest({ supply_id: "", tmax: 9_999 }, { "x-country": "" });
+    const { body } = await answerOf({}, request);
+    expect(body.errors.map(({ pointer }: { pointer: string }) => pointer)).toEqual([
+      "#/supply_id",
+      "#/tmax",
+      "#/headers/x-country",
+    ]);
+  });
+});
+
+describe("a bid over the limit", () => {
+  test("is answered 429 with whole seconds, rounded up, and no auction is held", async () => {
+    const { status, body, headers, offers, places } = await answerOf({ admit: () => REFUSED });
+    expect([status, body.code]).toEqual([429, "rate_limited"]);
+    expect(headers).toEqual({
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+      "x-request-id": "p-1",
+      "ratelimit-policy": '"ip";q=3;w=60',
+      ratelimit: '"ip";r=0;t=42',
+      "retry-after": "42",
+    });
+    expect(offers).toEqual([]);
+    expect(places).toEqual({ reserved: 1, released: 1 });
+  });
+
+  test.each([
+    [0.001, "1"],
+    [1_000, "1"],
+    [1_000.001, "2"],
+    [59_999.9, "60"],
+  ])("may retry after %p ms in %p s", async (resetMs, seconds) => {
+    const { headers } = await answerOf({ admit: async () => ({ ...REFUSED, resetMs }) });
+    expect(headers["retry-after"]).toBe(seconds);
+    expect(headers.ratelimit).toBe(`"ip";r=0;t=${seconds}`);
+  });
+
+  test("is not limited where the limiter is off, nor told of a quota", async () => {
+    const { status, headers, admitted } = await answerOf({ limiter: undefined });
+    expect([status, admitted]).toEqual([200, []]);
+    expect(headers).not.toHaveProperty("ratelimit");
+    expect(headers).not.toHaveProperty("ratelimit-policy");
+  });
+});
+
+describe("a bid that meets a fault", () => {
+  test.each([
+    ["the limiter's mailbox is full", new MailboxFullError("full")],
+    ["the limiter is closed without its store", new LimiterClosedError("away")],
+  ])("is overloaded when %s, and gives its place back", async (_, fault) => {
+    const { status, body, offers, places } = await answerOf({ admit: () => Promise.reject(fault) });
+    expect([status, body.code]).toEqual([503, "overloaded"]);
+    expect(offers).toEqual([]);
+    expect(places).toEqual({ reserved: 1, released: 1 });
+  });
+
+  test("fails when the limiter does otherwise, and gives its place back", async () => {
+    const fault = new Error("a bug");
+    const { handleBid, places } = bidRoute({ admit: () => Promise.reject(fault) });
+    await expect(handleBid(bidRequest(), "192.0.2.7")).rejects.toBe(fault);
+    expect(places).toEqual({ reserved: 1, released: 1 });
+  });
+
+  test("fails, and is not logged as held, when its outcome cannot be recorded", async () => {
+    const told: AuctionOutcome[] = [];
+    const fault = new Error("journal full");
+    const { handleBid } = bidRoute({
+      hold: () => Promise.reject(fault),
+      onHeld: (outcome) => void told.push(outcome),
+    });
+    await expect(handleBid(bidRequest(), "192.0.2.7")).rejects.toBe(fault);
+    expect(told).toEqual([]);
+  });
+});
+
+describe("a bid that takes too long", () => {
+  test("is answered 503 deadline, and its auction learns that nobody waits", async () => {
+    const held = Promise.withResolvers<AuctionOutcome | undefined>();
+    const { handleBid, offers, expire } = bidRoute({ hold: () => held.promise });
+    const answered = handleBid(bidRequest(), "192.0.2.7");
+    while (offers.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(offers[0]!.isAbandoned()).toBe(false);
+    expire();
+    const response = await answered;
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toBe("1");
+    expect(await response.json()).toMatchObject({ code: "deadline", request_id: "p-1" });
+    expect(offers[0]!.isAbandoned()).toBe(true);
+  });
+
+  test("is answered 503 deadline, and not logged, when its auction was given up", async () => {
+    const told: AuctionOutcome[] = [];
+    const { status, body } = await answerOf({
+      hold: async () => undefined,
+      onHeld: (outcome) => void told.push(outcome),
+    });
+    expect([status, body.code, told.length]).toEqual([503, "deadline", 0]);
+  });
+});
+
+test("a bid is held on the catalog of its moment", async () => {
+  let current = catalog;
+  const { handleBid, offers } = bidRoute({ catalog: () => current });
+  await handleBid(bidRequest(), "192.0.2.7");
+  current = buildCatalog({ supplies: {}, bidders: {} }, 2);
+  const response = await handleBid(bidRequest(), "192.0.2.7");
+  expect(await response.json()).toMatchObject({ code: "unknown_supply" });
+  expect(offers.length).toBe(1);
+});
+
+test("every refusal stays within its size with the longest request id", async () => {
+  const id = "x".repeat(64);
+  for (const [code, , request, given] of REFUSALS) {
+    const refused = request();
+    refused.headers.set("x-request-id", id);
+    const { handleBid } = bidRoute(given);
+    const size = (await (await handleBid(refused, "192.0.2.7")).bytes()).length;
+    expect(size).toBeLessThanOrEqual(code === "invalid_request" ? 2_048 : 512);
+  }
+});
