@@ -1,8 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Exchange, startExchange } from "../support/exchange.ts";
 import { clientAddress, formatBid } from "../support/ledger.ts";
 import { openConnection, type RawAnswer } from "../support/raw-http.ts";
 import { STORES, startStore, type TestStore } from "../support/stores.ts";
+
+setDefaultTimeout(60_000);
 
 const PARALLEL = 60;
 const MAX = 3;

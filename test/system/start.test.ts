@@ -1,10 +1,12 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { ConfigSchema } from "../../src/config.ts";
 import { runExchange, startExchange, temporaryFolder } from "../support/exchange.ts";
 import { startRedis } from "../support/redis.ts";
+
+setDefaultTimeout(60_000);
 
 const linesOf = (text: string) => text.trimEnd().split("\n");
 

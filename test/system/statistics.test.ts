@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Exchange, startExchange } from "../support/exchange.ts";
 import {
   clientAddress,
@@ -14,6 +14,8 @@ import {
 } from "../support/ledger.ts";
 import { askOnce } from "../support/raw-http.ts";
 import { STORES, startStore, type TestStore } from "../support/stores.ts";
+
+setDefaultTimeout(60_000);
 
 const BIDS = 20_000;
 const CONNECTIONS = 64;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Exchange, startExchange, temporaryFolder } from "../support/exchange.ts";
 import {
   clientAddress,
@@ -13,6 +13,8 @@ import {
 import { openConnection } from "../support/raw-http.ts";
 import { until } from "../support/until.ts";
 import { askEveryWorker } from "../support/workers.ts";
+
+setDefaultTimeout(60_000);
 
 const STOP_MS_MAX = 10_000;
 const ORPHAN_MS_MAX = 6_000;
