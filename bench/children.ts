@@ -1,0 +1,104 @@
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Subprocess } from "bun";
+
+const START_MS_MAX = 20_000;
+const STOP_MS_MAX = 10_000;
+const POLL_MS = 20;
+
+/**
+ * Reads ids of processes from a pipe that the kernel closes with this process, however that ends,
+ * and then ends those. The workers of a killed service leave by themselves; it waits for them.
+ */
+const GUARD = 'while read -r pid; do pids="$pids $pid"; done; kill -9 $pids; sleep 2; rm -rf "$1"';
+
+interface ChildOptions {
+  /** Names its folder and, in messages, the process. */
+  name: string;
+  command: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  /** Matches what it prints once it is ready. */
+  readyWhen: RegExp;
+}
+
+export interface Child {
+  readonly pid: number;
+  /** The match of `readyWhen`. */
+  readonly greeting: RegExpMatchArray;
+  stop(): Promise<void>;
+}
+
+/** The processes of this run. None of them outlives it, not even when it is killed. */
+export interface Children {
+  /** Resolves when the process is ready. @throws Error with its last words when it ended before */
+  start(options: ChildOptions): Promise<Child>;
+  /** Ends all, the youngest first, and deletes what they wrote. May be repeated. */
+  stopAll(): Promise<void>;
+}
+
+export function createChildren(): Children {
+  const dir = mkdtempSync(join(tmpdir(), "exchange-bench-"));
+  const children: Subprocess[] = [];
+  // Detached, like the children: a Ctrl-C reaches this process alone, which ends them in order.
+  const guard = Bun.spawn(["sh", "-c", GUARD, "guard", dir], {
+    stdin: "pipe",
+    stdout: "ignore",
+    stderr: "ignore",
+    detached: true,
+  });
+  guard.unref();
+
+  async function start({ name, command, env, readyWhen }: ChildOptions): Promise<Child> {
+    const cwd = join(dir, `${name}-${children.length}`);
+    const logPath = join(cwd, "output.log");
+    mkdirSync(cwd);
+    // A file and no pipe: nobody has to read it while the load runs.
+    const log = openSync(logPath, "a");
+    const child = Bun.spawn([...command], {
+      cwd, // An empty folder, so that no `.env` of the project has a say.
+      env: { PATH: process.env.PATH ?? "", HOME: cwd, NODE_ENV: "production", ...env },
+      stdin: "ignore",
+      stdout: log,
+      stderr: log,
+      detached: true,
+    });
+    closeSync(log);
+    children.push(child);
+    guard.stdin.write(`${child.pid}\n`);
+    guard.stdin.flush();
+
+    const deadline = performance.now() + START_MS_MAX;
+    for (;;) {
+      const output = readFileSync(logPath, "utf8");
+      const greeting = output.match(readyWhen);
+      if (greeting) return { pid: child.pid, greeting, stop: () => end(child) };
+      if (hasEnded(child) || performance.now() > deadline) {
+        throw new Error(`${name} did not start; it said:\n${output.slice(-2_000)}`);
+      }
+      await Bun.sleep(POLL_MS);
+    }
+  }
+
+  async function stopAll(): Promise<void> {
+    for (const child of children.splice(0).reverse()) await end(child);
+    guard.kill("SIGKILL");
+    await guard.exited;
+    rmSync(dir, { recursive: true, force: true });
+  }
+
+  return { start, stopAll };
+}
+
+const hasEnded = (child: Subprocess) => child.exitCode !== null || child.signalCode !== null;
+
+async function end(child: Subprocess): Promise<void> {
+  if (hasEnded(child)) return;
+  child.kill("SIGTERM");
+  const isGone = await Promise.race([
+    child.exited.then(() => true),
+    Bun.sleep(STOP_MS_MAX).then(() => false),
+  ]);
+  if (!isGone) child.kill("SIGKILL");
+  await child.exited;
+}
