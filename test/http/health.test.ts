@@ -19,7 +19,7 @@ async function readiness(checks: Record<string, () => Check | Promise<Check>>) {
   return {
     code: response.status,
     headers: Object.fromEntries(response.headers),
-    body: await response.json(),
+    body: (await response.json()) as { status: string; checks: Record<string, Check> },
   };
 }
 
