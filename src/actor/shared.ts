@@ -18,8 +18,10 @@ export function createShared<T>(run: () => Promise<T>): () => Promise<T> {
   }
 
   return () => {
+    // Asked first: a run that is due has not begun, even where the one before it has just ended.
+    if (next) return next;
     if (!running) return start();
-    next ??= running.then(start, start);
+    next = running.then(start, start);
     return next;
   };
 }

@@ -2,6 +2,12 @@ import type { Subprocess } from "bun";
 import type { Order, Report, StartOrder } from "./messages.ts";
 import type { WorkerEnd } from "./restart-policy.ts";
 
+/**
+ * One that starts loads its modules and writes out its journal without a word, and holds no
+ * connection yet. On a fifth of a processor, or beside a busy disk, that takes seconds.
+ */
+const START_SILENT_MS_MAX = 15_000;
+
 type WorkerState = "starting" | "serving" | "stopping" | "ended";
 
 export interface WorkerProcess {
@@ -16,7 +22,7 @@ export interface WorkerProcess {
   readonly ready: Promise<void>;
   /** Settles when the process is gone. */
   readonly ended: Promise<WorkerEnd>;
-  /** Kills it when it has been silent for longer than this. */
+  /** Kills it when it has been silent for longer than this; one that starts has more time. */
   checkPulse(silentMs: number): boolean;
 }
 
@@ -116,7 +122,8 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
   }
 
   function checkPulse(silentMs: number): boolean {
-    if (state === "ended" || now() - heardAtMs <= silentMs) return true;
+    const patienceMs = state === "starting" ? Math.max(silentMs, START_SILENT_MS_MAX) : silentMs;
+    if (state === "ended" || now() - heardAtMs <= patienceMs) return true;
     child.kill("SIGKILL");
     return false;
   }

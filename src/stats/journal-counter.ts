@@ -22,8 +22,12 @@ export interface JournalCounter {
   countUpTo(position: number): Promise<void>;
   /** Everything below it is counted. */
   counted(): number;
-  /** Asks the store again about every supply, so that one that went back is made good. */
+  /** How often the store was found to hold less than it once confirmed. */
+  timesBack(): number;
+  /** Has the next `countUpTo` ask about every supply, so that one that went back is made good. */
   recheck(): void;
+  /** False while a recheck is due: what was confirmed may be gone. */
+  isSure(): boolean;
 }
 
 /** Increments for the ordinals (from, to], of which those below `first` are kept nowhere. */
@@ -47,6 +51,7 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   const highest = new Map<string, number>();
   let rechecking: ReadonlySet<string> | undefined;
   let counted = journal.tail();
+  let timesBack = 0;
 
   const storedOf = (supplyId: string) => stored.get(supplyId) ?? 0;
 
@@ -95,14 +100,17 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
         refusal = reply;
         return;
       }
+      const held = highest.get(supplyId) ?? 0;
       stored.set(supplyId, reply);
-      highest.set(supplyId, Math.max(reply, highest.get(supplyId) ?? 0));
-      if (reply !== to) {
-        isComplete = false;
-        if (reply < from) recheck();
-      } else if (first > from + 1) {
-        onLost(supplyId, first - from - 1);
+      highest.set(supplyId, Math.max(reply, held));
+      if (reply === to) {
+        if (first > from + 1) onLost(supplyId, first - from - 1);
+        return;
       }
+      isComplete = false;
+      if (reply >= held) return;
+      timesBack++;
+      recheck();
     });
     if (refusal) throw refusal;
     return isComplete;
@@ -112,5 +120,11 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     rechecking = new Set(stored.keys());
   }
 
-  return { countUpTo, counted: () => counted, recheck };
+  return {
+    countUpTo,
+    counted: () => counted,
+    timesBack: () => timesBack,
+    recheck,
+    isSure: () => rechecking === undefined,
+  };
 }

@@ -59,16 +59,34 @@ export interface JournalFolder {
   producers(): string[];
   /** The journal of a dead producer; undefined when it died before it could record. */
   open(producer: string): Journal | undefined;
+  /** Deletes a journal whose records are all counted; its names stay until `remove`. */
+  retire(producer: string): void;
+  retired(): { producer: string; supplyIds: string[] }[];
+  /** Deletes what is left of a producer. */
   remove(producer: string): void;
 }
 
 export function createJournalFolder(dir: string): JournalFolder {
   const pathOf = (producer: string) => join(dir, `${producer}.journal`);
+  const list = (kind: "journal" | "names") =>
+    readdirSync(dir)
+      .filter((name) => name.endsWith(`.${kind}`))
+      .map((name) => name.slice(0, -kind.length - 1));
+  /** Names without a journal: a journal is made before its names, and deleted before them. */
+  const retired = () =>
+    list("names")
+      .filter((producer) => !existsSync(pathOf(producer)))
+      .map((producer) => {
+        const { supplyIds } = readNames(namesPath(pathOf(producer)));
+        return { producer, supplyIds: supplyIds() };
+      });
   return {
     pathOf,
-    producers: () => readdirSync(dir).flatMap((name) => /^(.+)\.journal$/.exec(name)?.[1] ?? []),
+    producers: () => list("journal"),
     open: (producer) =>
       isWholeJournal(pathOf(producer)) ? openJournal(pathOf(producer)) : undefined,
+    retire: (producer) => rmSync(pathOf(producer)),
+    retired,
     remove: (producer) => removeJournal(pathOf(producer)),
   };
 }

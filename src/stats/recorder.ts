@@ -45,13 +45,14 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const kept: { position: number; countedAtMs: number }[] = [];
   let lastFlush: Promise<void> = Promise.resolve();
   let isFlushQueued = false;
-  let isRecheckDue = false;
   let isFailing = false;
+  let timesBack = 0;
   const stopTicking = every(flushMs, tick);
 
   function tick(): void {
     releaseExpired();
-    if (isFlushQueued || (journal.committed() === counter.counted() && !isRecheckDue)) return;
+    const isDone = journal.committed() === counter.counted() && counter.isSure();
+    if (isFlushQueued || isDone) return;
     drain().catch(() => {}); // `onChange` has told it; the next tick tries again.
   }
 
@@ -75,10 +76,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   async function flush(): Promise<void> {
     isFlushQueued = false;
-    if (isRecheckDue) counter.recheck();
     const position = journal.committed();
     await counter.countUpTo(position);
-    isRecheckDue = false;
+    if (counter.timesBack() > timesBack) kept.length = 0; // All of it was counted again just now.
+    timesBack = counter.timesBack();
     const last = kept[kept.length - 1];
     if (position > (last?.position ?? journal.tail())) {
       kept.push({ position, countedAtMs: now() });
@@ -86,6 +87,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   }
 
   function releaseExpired(): void {
+    if (!counter.isSure() || counter.timesBack() > timesBack) return; // Perhaps not counted.
     const expiredAtMs = now() - RETENTION_MS;
     let to: number | undefined;
     while (kept.length > 0 && kept[0]!.countedAtMs <= expiredAtMs) to = kept.shift()!.position;
@@ -102,9 +104,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     hasRoom: () => journal.hasRoom(RESERVED_RECORDS),
     backlog: () => journal.committed() - counter.counted(),
     drain,
-    recheck: () => {
-      isRecheckDue = true;
-    },
+    recheck: counter.recheck,
     stop,
   };
 }

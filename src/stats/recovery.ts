@@ -6,8 +6,8 @@ import { RETENTION_MS } from "./recorder.ts";
 import type { Journal } from "./ring.ts";
 
 export interface RecoveryOptions {
-  journals: Pick<JournalFolder, "producers" | "open" | "remove">;
-  store: Store;
+  journals: Pick<JournalFolder, "producers" | "open" | "retire" | "retired" | "remove">;
+  store: Pick<Store, "apply" | "forget">;
   onRecovered: (producer: string, words: number) => void;
   onLost: (supplyId: string, records: number) => void;
   /** A producer's offsets are dropped: what it counted is told apart no more. */
@@ -39,6 +39,8 @@ export function createRecovery(options: RecoveryOptions): Recovery {
 
   function recoverAll(): void {
     for (const producer of journals.producers()) recover(producer);
+    // A predecessor ended between retiring and forgetting: their offsets are all that is left.
+    for (const { producer, supplyIds } of journals.retired()) forget(producer, supplyIds);
   }
 
   function recover(producer: string): void {
@@ -59,38 +61,60 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       onLost,
       onRefused: (_supplyId, error) => onFault(producer, error),
     });
+    let isClosed = false;
     const count = createShared(async () => {
+      if (isClosed) return;
       counter.recheck();
-      await countUntilDone(producer, () => counter.countUpTo(journal.committed()));
+      await retryUntilDone(producer, () => counter.countUpTo(journal.committed()));
     });
     kept.set(producer, count);
     const words = journal.committed() - journal.tail();
     track(count())
       .then(() => onRecovered(producer, words))
-      // A store that comes back older within this time is made good from the journal.
-      .then(() => wait(RETENTION_MS))
-      .then(() => track(count()))
-      .then(() => drop(producer, journal.supplyIds()))
+      .then(keepUntilCalm)
+      .then(close)
+      .catch((fault) => onFault(producer, fault));
+
+    /** A store that comes back older within this time is made good from the journal. */
+    async function keepUntilCalm(): Promise<void> {
+      let timesBack: number;
+      do {
+        timesBack = counter.timesBack();
+        await wait(RETENTION_MS);
+        await track(count());
+      } while (counter.timesBack() > timesBack);
+    }
+
+    /** From here on nobody counts from it: its offsets are about to go, and with them the guard. */
+    async function close(): Promise<void> {
+      isClosed = true;
+      kept.delete(producer);
+      await count(); // A recheck that is running finishes first.
+      journals.retire(producer);
+      forget(producer, journal.supplyIds());
+    }
+  }
+
+  /** Only for a journal that is gone: one that is left could be counted again. */
+  function forget(producer: string, supplyIds: readonly string[]): void {
+    retryUntilDone(producer, () => store.forget(producer, supplyIds))
+      .then(() => {
+        journals.remove(producer);
+        onForgotten();
+      })
       .catch((fault) => onFault(producer, fault));
   }
 
-  async function countUntilDone(producer: string, count: () => Promise<void>): Promise<void> {
+  async function retryUntilDone(producer: string, job: () => Promise<void>): Promise<void> {
     for (let attempt = 0; !isStopped; attempt++) {
       try {
-        return await count();
+        return await job();
       } catch (fault) {
         if (attempt === 0) onFault(producer, fault);
         await wait(RETRY_MS);
       }
     }
-    throw new Error("stopped; the journal stays for the next start");
-  }
-
-  async function drop(producer: string, supplyIds: readonly string[]): Promise<void> {
-    await store.forget(producer, supplyIds);
-    kept.delete(producer);
-    journals.remove(producer);
-    onForgotten();
+    throw new Error("stopped; the rest is for the next start");
   }
 
   function track(work: Promise<void>): Promise<void> {

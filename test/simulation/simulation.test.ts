@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test";
+import { createWorld } from "./world.ts";
+
+/**
+ * Seeds that once failed, kept for good: offsets forgotten while their journal could still be
+ * counted, records released before a store that went back was made good, a recheck that was lost
+ * while another ran, a store that went back and forth between two rounds.
+ */
+const KEPT_SEEDS = [1, 21, 68, 112, 161];
+const SEEDS = Number(process.env.SIMULATION_SEEDS ?? 3_000);
+const LIMIT_MS = 10 * 60_000;
+const STEPS = 400;
+
+/** Runs one seed to its end. @throws Error naming the seed, to be kept above */
+async function run(seed: number): Promise<void> {
+  const world = createWorld(seed);
+  try {
+    for (let step = 0; step < STEPS; step++) {
+      await world.step();
+      world.check(false);
+    }
+    await world.heal();
+    world.check(true);
+  } catch (cause) {
+    throw new Error(`seed ${seed}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+test("counts exactly what was recorded, in every seed that failed before", async () => {
+  for (const seed of KEPT_SEEDS) await run(seed);
+});
+
+test(
+  `counts exactly what was recorded, whatever breaks, in ${SEEDS} seeds`,
+  async () => {
+    for (let seed = 1000; seed < 1000 + SEEDS; seed++) await run(seed);
+  },
+  LIMIT_MS,
+);
+
+test("the same seed takes the same way", async () => {
+  const totals = [];
+  for (let i = 0; i < 2; i++) {
+    const world = createWorld(42);
+    for (let step = 0; step < STEPS; step++) await world.step();
+    totals.push(world.recordedTotal());
+  }
+  expect(totals[0]).toBe(totals[1]!);
+});
