@@ -4,8 +4,9 @@ const CRASHES_MAX = 5;
 const CRASH_WINDOW_MS = 60_000;
 /** A worker that served this long shows that it can: the back-off begins anew. */
 const HEALTHY_MS = 10_000;
-/** One that was killed from outside after serving this long did not crash. */
+/** One that was ended from outside after serving this long did not crash. */
 const LIVED_MS = 1_000;
+const SIGNALS_FROM_OUTSIDE = ["SIGKILL", "SIGTERM", "SIGINT", "SIGHUP"];
 
 export interface WorkerEnd {
   code: number | null;
@@ -26,9 +27,11 @@ export function createRestartPolicy(now: () => number = () => performance.now())
   let crashesAtMs: number[] = [];
   let backoffMs = BACKOFF_LEAST_MS;
 
-  return function decide({ signal, servedMs }: WorkerEnd): RestartDecision {
+  return function decide({ code, signal, servedMs }: WorkerEnd): RestartDecision {
     const nowMs = now();
-    const isKilled = signal === "SIGKILL" && servedMs >= LIVED_MS;
+    // Status 0 is a worker that was told to stop, and did.
+    const isToldTo = code === 0 || SIGNALS_FROM_OUTSIDE.includes(signal ?? "");
+    const isKilled = isToldTo && servedMs >= LIVED_MS;
     if (!isKilled) crashesAtMs.push(nowMs);
     crashesAtMs = crashesAtMs.filter((atMs) => atMs > nowMs - CRASH_WINDOW_MS);
     if (crashesAtMs.length >= CRASHES_MAX) return "give up";

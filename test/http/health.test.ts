@@ -60,7 +60,7 @@ describe("readiness", () => {
       hangs: () => new Promise<never>(() => {}),
       fine: () => ok,
     });
-    const silent = { status: "failed", detail: "no answer" };
+    const silent: Check = { status: "failed", detail: "no answer" };
     expect(code).toBe(503);
     expect(body.checks).toEqual({ throws: silent, rejects: silent, hangs: silent, fine: ok });
   });

@@ -10,9 +10,15 @@ const catalogWith = (version: number, ...supplyIds: string[]): Catalog =>
     { supplies: Object.fromEntries(supplyIds.map((id) => [id, []])), bidders: {} },
     version,
   );
+interface SupplyReport {
+  total_reqs: number;
+  reqs_per_country: Record<string, number>;
+  bidders: object;
+}
+
 /** The numbers of an answer, by supply. */
 const reportOf = async (response: Response | Promise<Response>) =>
-  (await (await response).json()) as Record<string, { total_reqs: number }>;
+  (await (await response).json()) as Record<string, SupplyReport>;
 const totalOf = async (response: Response | Promise<Response>) =>
   (await reportOf(response)).s1?.total_reqs;
 const turn = () => new Promise((resolve) => setImmediate(resolve));
