@@ -26,7 +26,7 @@ import { createJournalCounter } from "./stats/journal-counter.ts";
 import { createRecorder } from "./stats/recorder.ts";
 import { createRemoteStore, type StoreCall } from "./store/embedded/remote.ts";
 import { openRedisStore } from "./store/redis/open.ts";
-import type { Store, WindowLimit } from "./store/store.ts";
+import { answersWithin, STORE_WAIT_MS, type Store, type WindowLimit } from "./store/store.ts";
 
 /** Auctions one worker holds or has waiting; beyond it a bid is refused before it costs quota. */
 const AUCTIONS_MAX = 1_024;
@@ -46,6 +46,8 @@ export interface AppOptions {
 
 /** One worker, put together. The only file that knows every part. */
 export interface App {
+  /** Resolves when the store answers; when it does not, after a while, and the fallback begins. */
+  prepare(): Promise<void>;
   listen(): void;
   swapCatalog(update: CatalogUpdate): void;
   /** Resolves when everything answered before the call is counted. */
@@ -60,7 +62,8 @@ export function createApp({ order, call, logger }: AppOptions): App {
     max: config.RATE_LIMIT_MAX_REQUESTS,
     windowMs: config.RATE_LIMIT_WINDOW_SECONDS * 1000,
   };
-  const warn = (what: string) => (fault: unknown) => logger.warn({ err: fault }, what);
+  const warn = (what: string) => (fault: unknown) =>
+    logger.warn({ cause: fault instanceof Error ? fault.message : String(fault) }, what);
   let catalog: Catalog;
   let bidders: ReadonlyMap<string, Bidder>;
   let isDraining = false;
@@ -222,7 +225,11 @@ export function createApp({ order, call, logger }: AppOptions): App {
     journal.close();
   }
 
-  return { listen: server.listen, swapCatalog, drain: recorder.drain, stop };
+  async function prepare(): Promise<void> {
+    await answersWithin(store, STORE_WAIT_MS);
+  }
+
+  return { prepare, listen: server.listen, swapCatalog, drain: recorder.drain, stop };
 }
 
 function openAuctionLog(config: Config) {

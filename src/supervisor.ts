@@ -20,7 +20,7 @@ import { answerStoreCall, isStoreCall } from "./store/embedded/remote.ts";
 import { createEmbeddedStore } from "./store/embedded/store.ts";
 import { createWindows } from "./store/embedded/windows.ts";
 import { openRedisStore } from "./store/redis/open.ts";
-import { answersWithin, type Store } from "./store/store.ts";
+import { answersWithin, STORE_WAIT_MS, type Store } from "./store/store.ts";
 
 /** Exit status of bad settings or a bad catalog (sysexits.h, EX_CONFIG). */
 export const EXIT_CONFIG = 78;
@@ -31,8 +31,6 @@ const WORKERS_GRACE_MS = 8_700;
 const LAST_FLUSH_MS = 800;
 const DRAIN_DEADLINE_MS = 1_400;
 const RETRY_MS = 250;
-/** How long the start waits for a store that does not answer yet. */
-const STORE_WAIT_MS = 2_000;
 
 /** Runs the service until it is told to stop; never returns while it does. */
 export async function runSupervisor(given: Config): Promise<void> {
@@ -75,8 +73,10 @@ export async function runSupervisor(given: Config): Promise<void> {
     },
     onLost: (supply, records) => logger.warn({ supply, records }, "records not restored"),
     onForgotten: () => void persist(lossWatch.note),
-    onFault: (producer, err) => logger.warn({ producer, err }, "journal not counted yet"),
+    onFault: (producer, fault) =>
+      logger.warn({ producer, cause: (fault as Error).message }, "journal not counted yet"),
   });
+  const isStoreReady = await answersWithin(store, STORE_WAIT_MS);
   recovery.recoverAll();
 
   const drainAll = createShared(async () => {
@@ -124,7 +124,6 @@ export async function runSupervisor(given: Config): Promise<void> {
     await drainAll();
     await lossWatch.note();
   });
-  const isStoreReady = await answersWithin(store, STORE_WAIT_MS);
   if (signals.isStopping()) return;
   const facts = { version: packageJson.version, config, port, pids: fleet.pids(), isStoreReady };
   process.stdout.write(writeBanner({ ...facts, catalog: buildCatalog(catalog.document, 1) }));

@@ -33,7 +33,7 @@ export function runWorker(): void {
     else stop();
   }
 
-  function start(order: StartOrder): void {
+  async function start(order: StartOrder): Promise<void> {
     logger = createLogger({
       level: order.config.LOG_LEVEL,
       name: `worker ${order.slot}`,
@@ -41,6 +41,7 @@ export function runWorker(): void {
     });
     try {
       app = createApp({ order, call: calls.call, logger });
+      await app.prepare();
       send({ type: "prepared" });
     } catch (err) {
       fail(err);

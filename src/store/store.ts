@@ -73,6 +73,8 @@ export interface WindowLimit {
   readonly windowMs: number;
 }
 
+/** How long a start waits for a store that does not answer yet, milliseconds. */
+export const STORE_WAIT_MS = 2_000;
 const ASK_EVERY_MS = 25;
 
 /** Whether the store answers within the time: one that is just connecting needs a moment. */
