@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { ConfigSchema } from "../../src/config.ts";
-import { childrenOf, isRunning, type ProcessRef, processOf } from "./processes.ts";
+import { childrenOf, guardProcess, isRunning, type ProcessRef, processOf } from "./processes.ts";
 import { until } from "./until.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
@@ -169,18 +169,6 @@ const exitOf = ({ exitCode, signalCode }: Bun.Subprocess): Exit => ({
   code: exitCode,
   signal: signalCode as string | null,
 });
-
-/** Ends a process when this one ends, however that happens: the kernel closes the pipe. */
-function guardProcess(pid: number): Bun.Subprocess {
-  const script = 'cat > /dev/null; kill -9 "$1"';
-  const guard = Bun.spawn(["sh", "-c", script, "guard", String(pid)], {
-    stdin: "pipe",
-    stdout: "ignore",
-    stderr: "ignore",
-  });
-  guard.unref();
-  return guard;
-}
 
 /** A folder for one test: `using folder = temporaryFolder()` deletes it at the end. */
 export function temporaryFolder(): Disposable & { readonly path: string } {

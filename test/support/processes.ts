@@ -32,6 +32,18 @@ export function isRunning({ pid, startedAt }: ProcessRef): boolean {
   return facts !== undefined && facts.startedAt === startedAt && !facts.hasEnded;
 }
 
+/** Ends a process when this one ends, however that happens: the kernel closes the pipe. */
+export function guardProcess(pid: number): Bun.Subprocess {
+  const script = 'cat > /dev/null; kill -9 "$1"';
+  const guard = Bun.spawn(["sh", "-c", script, "guard", String(pid)], {
+    stdin: "pipe",
+    stdout: "ignore",
+    stderr: "ignore",
+  });
+  guard.unref();
+  return guard;
+}
+
 /** See proc(5). The second field is a name in brackets, which may itself hold brackets. */
 function inspect(pid: number): ProcessFacts | undefined {
   let stat: string;

@@ -9,8 +9,9 @@ import {
   readStat,
   totalsOf,
   totalsOfStat,
+  workerOf,
 } from "../support/ledger.ts";
-import { openConnection } from "../support/raw-http.ts";
+import { formatRequest, openConnection, type RawConnection } from "../support/raw-http.ts";
 import { until } from "../support/until.ts";
 import { askEveryWorker } from "../support/workers.ts";
 
@@ -80,15 +81,26 @@ describe("a stop", () => {
   });
 
   test("says that it is not ready meanwhile, on connections that it has", async () => {
-    await using exchange = await startExchange({ env: { ...DISTINCT, ...SLOW } });
-    const connection = await openConnection(exchange.port);
-    const ask = () => connection.ask("GET /readyz HTTP/1.1\r\nHost: exchange\r\n\r\n");
-    expect((await ask()).status).toBe(200);
+    await using exchange = await startExchange();
+    const ask = (connection: RawConnection) =>
+      connection.ask(formatRequest({ method: "GET", path: "/readyz" }));
+    // Of four connections two have the same worker: one sees the stop begin, one asks afterwards.
+    const connections = await Promise.all([1, 2, 3, 4].map(() => openConnection(exchange.port)));
+    const byWorker = new Map<string, RawConnection>();
+    let pair: RawConnection[] = [];
+    for (const connection of connections) {
+      const answer = await ask(connection);
+      expect(answer.status).toBe(200);
+      const other = byWorker.get(workerOf(answer));
+      if (other) pair = [connection, other];
+      byWorker.set(workerOf(answer), connection);
+    }
     exchange.kill("SIGTERM");
-    let answer = await ask();
-    while (answer.headers.get("connection") !== "close") answer = await ask();
-    expect(answer.status).toBe(503);
-    expect(JSON.parse(answer.body)).toMatchObject({
+    while ((await ask(pair[0]!)).headers.get("connection") !== "close");
+    const { status, headers, body } = await ask(pair[1]!);
+    expect(status).toBe(503);
+    expect(headers.get("connection")).toBe("close");
+    expect(JSON.parse(body)).toMatchObject({
       status: "unavailable",
       checks: { accepting: { status: "failed" } },
     });
