@@ -50,6 +50,20 @@ describe("shared", () => {
     expect(await third).toBe("third");
   });
 
+  test("never runs twice at a time, not even for one that comes just when a run has ended", async () => {
+    const { call, runs } = manualShared();
+    let third: Promise<string> | undefined;
+    call().then(() => {
+      third = call(); // The run for the second caller is due and has not begun.
+    });
+    const second = call();
+    runs[0]!.resolve("first");
+    await turn();
+    expect(runs.length).toBe(2);
+    runs[1]!.resolve("second");
+    expect(await Promise.all([second, third])).toEqual(["second", "second"]);
+  });
+
   test("runs again for the waiting after a run that failed", async () => {
     const { call, runs } = manualShared();
     const first = call().catch((fault) => fault);

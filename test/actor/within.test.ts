@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { resolve } from "node:path";
 import { within } from "../../src/actor/within.ts";
 
 const never = () => new Promise<never>(() => {});
@@ -12,6 +13,13 @@ describe("within", () => {
 
   test("rejects with the name of work that never ends, and the time it had", async () => {
     await expect(within(never(), 1, "drain")).rejects.toThrow("drain: not done in 1 ms");
+  });
+
+  test("keeps no process alive once the work is done", async () => {
+    const module = JSON.stringify(resolve("src/actor/within.ts"));
+    const program = `import { within } from ${module}; await within(Promise.resolve(), 60_000, "w")`;
+    const child = Bun.spawn([process.execPath, "-e", program], { timeout: 10_000 });
+    expect(await child.exited).toBe(0);
   });
 
   test("leaves no rejection unhandled when the work fails after its deadline", async () => {

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { once } from "node:events";
+import { watch } from "node:fs";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,7 +110,11 @@ describe("watchCatalogFile", () => {
     await writeFile(join(dir, "neighbour.json"), "x");
     await untilTold("first");
     expect(told()).toBe(0);
+    const noticer = watch(dir);
+    const seen = once(noticer, "change");
     await writeFile(path, "x");
+    await seen; // The change has been noticed, and the quiet time after it has begun.
+    noticer.close();
     unwatch();
     await untilTold("second");
     expect(told()).toBe(0);
