@@ -207,6 +207,12 @@ export function trustedRanges(config: Config): string[] {
     });
 }
 
+/** The limiter's setting, as the stores take it; max 0 is off. */
+export const windowLimit = (config: Config) => ({
+  max: config.RATE_LIMIT_MAX_REQUESTS,
+  windowMs: config.RATE_LIMIT_WINDOW_SECONDS * 1000,
+});
+
 /** The Redis to use, or undefined for the embedded store. */
 export function redisUrl(config: Config): string | undefined {
   if (config.REDIS_URL !== "") return config.REDIS_URL;

@@ -5,7 +5,7 @@ import { createShared } from "./actor/shared.ts";
 import { within } from "./actor/within.ts";
 import { buildCatalog, CatalogError } from "./catalog/catalog.ts";
 import { loadCatalogFile, watchCatalogFile } from "./catalog/file-source.ts";
-import { type Config, redisUrl } from "./config.ts";
+import { type Config, redisUrl, windowLimit } from "./config.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { writeBanner } from "./processes/banner.ts";
 import { createFleet } from "./processes/fleet.ts";
@@ -177,10 +177,7 @@ export async function runSupervisor(given: Config): Promise<void> {
 }
 
 function openStore(config: Config, boot: string, logger: Logger, onReconnect: () => void): Store {
-  const limit = {
-    max: config.RATE_LIMIT_MAX_REQUESTS,
-    windowMs: config.RATE_LIMIT_WINDOW_SECONDS * 1000,
-  };
+  const limit = windowLimit(config);
   const url = redisUrl(config);
   if (url !== undefined) {
     const onError = (role: string, err: Error) =>

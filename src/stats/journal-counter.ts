@@ -6,7 +6,10 @@ export interface JournalCounterOptions {
   journal: Journal;
   producer: string;
   apply: (producer: string, batch: readonly SupplyIncrements[]) => Promise<readonly ApplyReply[]>;
-  /** Records that nobody can count any more: the store went back beyond what is kept. */
+  /**
+   * Records that nobody can count any more: the store went back beyond what is kept. Each is told
+   * once, however often it is lost.
+   */
   onLost: (supplyId: string, records: number) => void;
   /** A supply whose counters refuse. Its records stay in the journal and are tried again. */
   onRefused: (supplyId: string, error: Error) => void;
@@ -30,9 +33,9 @@ export interface JournalCounter {
   isSure(): boolean;
 }
 
-/** Increments for the ordinals (from, to], of which those below `first` are kept nowhere. */
 interface Part extends SupplyIncrements {
-  readonly first: number;
+  /** The records of (from, to] are kept nowhere: the store goes past them without increments. */
+  readonly isGap: boolean;
 }
 
 /** Rounds in one call. Two settle a lost reply or a store that went back; more is a bug. */
@@ -49,6 +52,8 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   const stored = new Map<string, number>();
   /** Of each supply: the highest ordinal that the store ever held. */
   const highest = new Map<string, number>();
+  /** Of each supply: ranges (from, to] of ordinals that were told as lost; they do not overlap. */
+  const lost = new Map<string, { from: number; to: number }[]>();
   let rechecking: ReadonlySet<string> | undefined;
   let counted = journal.tail();
   let timesBack = 0;
@@ -70,13 +75,21 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     if (asked) addProbes(parts, asked);
     const replies = parts.length > 0 ? await apply(producer, parts) : [];
     if (rechecking === asked) rechecking = undefined; // Else it was asked for again meanwhile.
-    if (settle(parts, replies)) counted = Math.max(counted, to);
+    const isComplete = settle(parts, replies);
+    const refusal = replies.find((reply) => reply instanceof Error);
+    if (refusal) {
+      rechecking ??= asked; // The refused supply has not been asked yet.
+      throw refusal;
+    }
+    if (isComplete) counted = Math.max(counted, to);
   }
 
   function toPart({ supplyId, first, last, increments }: SupplyTally): Part {
     // What a journal has released was counted, so its reader, who knows no more, begins there.
     const from = stored.get(supplyId) ?? first - 1;
-    return { supplyId, first, from, to: last, increments };
+    if (first === from + 1) return { supplyId, from, to: last, increments, isGap: false };
+    // By itself: after a lost reply the same is asked again, whatever was recorded meanwhile.
+    return { supplyId, from, to: first - 1, increments: new Map(), isGap: true };
   }
 
   /** Asks about a supply with nothing to add; what is gone for good is settled as lost. */
@@ -85,35 +98,42 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     for (const supplyId of supplyIds) {
       if (included.has(supplyId)) continue;
       const to = highest.get(supplyId) ?? 0;
-      parts.push({ supplyId, first: to + 1, from: storedOf(supplyId), to, increments: new Map() });
+      const from = storedOf(supplyId);
+      parts.push({ supplyId, from, to, increments: new Map(), isGap: true });
     }
   }
 
   /** @returns whether everything is counted, else another round must follow. */
   function settle(parts: readonly Part[], replies: readonly ApplyReply[]): boolean {
-    let isComplete = true;
-    let refusal: Error | undefined;
-    parts.forEach(({ supplyId, first, from, to }, i) => {
-      const reply = replies[i]!;
-      if (reply instanceof Error) {
-        onRefused(supplyId, reply);
-        refusal = reply;
-        return;
-      }
-      const held = highest.get(supplyId) ?? 0;
-      stored.set(supplyId, reply);
-      highest.set(supplyId, Math.max(reply, held));
-      if (reply === to) {
-        if (first > from + 1) onLost(supplyId, first - from - 1);
-        return;
-      }
-      isComplete = false;
-      if (reply >= held) return;
-      timesBack++;
-      recheck();
-    });
-    if (refusal) throw refusal;
-    return isComplete;
+    return parts.map((part, i) => settlePart(part, replies[i]!)).every((isCounted) => isCounted);
+  }
+
+  function settlePart({ supplyId, from, to, isGap }: Part, reply: ApplyReply): boolean {
+    if (reply instanceof Error) {
+      onRefused(supplyId, reply);
+      return false;
+    }
+    const held = highest.get(supplyId) ?? 0;
+    stored.set(supplyId, reply);
+    highest.set(supplyId, Math.max(reply, held));
+    const isBack = reply !== to && reply < held;
+    const isPastGap = reply === to && isGap && from < to;
+    if (isBack) timesBack++;
+    if (isPastGap) tellLost(supplyId, from, to);
+    if (isBack || isPastGap) recheck(); // What follows may have been counted before.
+    return reply === to && !isPastGap;
+  }
+
+  function tellLost(supplyId: string, from: number, to: number): void {
+    const earlier = lost.get(supplyId) ?? [];
+    // No earlier range ends behind this one: it goes up to what is still kept.
+    const before = earlier
+      .filter((range) => range.from < from)
+      .map((range) => ({ from: range.from, to: Math.min(range.to, from) }));
+    const ranges = [...before, { from, to }];
+    lost.set(supplyId, ranges);
+    const records = sumOf(ranges) - sumOf(earlier);
+    if (records > 0) onLost(supplyId, records);
   }
 
   function recheck(): void {
@@ -128,3 +148,6 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     isSure: () => rechecking === undefined,
   };
 }
+
+const sumOf = (ranges: readonly { from: number; to: number }[]) =>
+  ranges.reduce((sum, { from, to }) => sum + to - from, 0);

@@ -1,0 +1,57 @@
+import { within } from "../actor/within.ts";
+import type { Catalog } from "../catalog/catalog.ts";
+import type { Check } from "./health.ts";
+
+const PING_DEADLINE_MS = 250;
+
+export interface CheckOptions {
+  isDraining: () => boolean;
+  catalog: () => Catalog;
+  /** What the store is called here. */
+  storeName: "embedded" | "redis";
+  ping: () => Promise<void>;
+  /** Whether limits are decided without the store at the moment. */
+  isFallbackActive: () => boolean;
+  /** What is done without the store; undefined: nothing can be. */
+  fallbackPolicy: string | undefined;
+  hasRoomToRecord: () => boolean;
+  /** Counted auctions that the store has lost, in digits. */
+  lost: () => Promise<string>;
+}
+
+/** What GET /readyz looks at. */
+export function createChecks(options: CheckOptions): Record<string, () => Check | Promise<Check>> {
+  const { isDraining, catalog, storeName, ping, isFallbackActive, fallbackPolicy } = options;
+  const { hasRoomToRecord, lost } = options;
+
+  function accepting(): Check {
+    if (isDraining()) return { status: "failed", detail: "shutting down" };
+    return { status: "ok", detail: "yes" };
+  }
+
+  function checkCatalog(): Check {
+    const { version, supplies } = catalog();
+    return { status: "ok", detail: `version ${version}, ${supplies.size} supplies` };
+  }
+
+  /** Without Redis bids go on by the fallback, and their outcomes wait in the journal. */
+  async function store(): Promise<Check> {
+    const answers = await within(ping(), PING_DEADLINE_MS, "ping").then(
+      () => true,
+      () => false,
+    );
+    if (answers && !isFallbackActive()) return { status: "ok", detail: storeName };
+    const isServing = fallbackPolicy !== undefined && hasRoomToRecord();
+    const detail = `${storeName} does not answer, limits: ${fallbackPolicy ?? "none to be had"}`;
+    return { status: isServing ? "degraded" : "failed", detail };
+  }
+
+  async function statistics(): Promise<Check> {
+    if (!hasRoomToRecord()) return { status: "failed", detail: "the journal is full" };
+    const auctions = await lost();
+    if (auctions === "0") return { status: "ok", detail: "none lost" };
+    return { status: "degraded", detail: `${auctions} auctions lost by the store` };
+  }
+
+  return { accepting, catalog: checkCatalog, store, statistics };
+}
