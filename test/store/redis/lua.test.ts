@@ -43,8 +43,8 @@ interface AdmitCall {
 async function admit(keys: string[], call: AdmitCall = {}): Promise<number[]> {
   const { wanted = keys.map(() => 1), max = 3, windowUs = WINDOW_US, deadlineUs = 0 } = call;
   const batch = call.batch ?? `b${++batches}`;
-  const args = [max, windowUs, deadlineUs, batch, ...wanted];
-  return (await redis.eval(admitSource, keys.length, ...keys, ...args)) as number[];
+  const args = [max, windowUs, deadlineUs, batch, ...wanted].map(String);
+  return (await redis.eval(admitSource, keys.length, ...[...keys, ...args])) as number[];
 }
 
 /** Admissions that are there already, so many microseconds ago. */
@@ -54,7 +54,7 @@ async function presetAdmissions(key: string, ...agesUs: number[]): Promise<void>
 }
 
 async function scores(key: string): Promise<number[]> {
-  const pairs = await redis.zrange(key, 0, -1, "WITHSCORES");
+  const pairs = await redis.zrange(key, "0", "-1", "WITHSCORES");
   return pairs
     .flat()
     .filter((_, i) => i % 2 === 1)
