@@ -130,9 +130,15 @@ export function loadConfig(...layers: readonly RawSettings[]): Config {
     raw[name] = value;
     given[name] = parseSetting(name, value);
   }
-  const config = Value.Default(ConfigSchema, given) as Config;
+  const config = Value.Default(ConfigSchema, given) as {
+    -readonly [Name in SettingName]: Config[Name];
+  };
   const errors = [...Value.Errors(ConfigSchema, config)];
   const broken = new Set(errors.map(({ path }) => path.slice(1) as SettingName));
+  if (raw.TMAX_DEFAULT === undefined && !broken.has("TMAX_MAX")) {
+    // Who lowers the most means the usual, too.
+    config.TMAX_DEFAULT = Math.min(config.TMAX_DEFAULT, config.TMAX_MAX);
+  }
   const problems = [...broken].map((name) => describeProblem(name, raw[name]));
   problems.push(...crossChecks(config, broken));
   if (problems.length > 0) throw new ConfigError(problems);

@@ -65,7 +65,10 @@ export function createBatcher<Message, Reply>(
     const batch = waiting.length > batchMax ? waiting.splice(0, batchMax) : waiting;
     if (batch === waiting) waiting = [];
     inFlight = batch.length;
-    handle(batch.map((waiter) => waiter.message)).then(
+    // Inside a promise, so that a handler that throws at once rejects its batch and no more.
+    new Promise<readonly (Reply | Error)[]>((resolve) => {
+      resolve(handle(batch.map((waiter) => waiter.message)));
+    }).then(
       (replies) => settle(batch, replies),
       (fault) => settle(batch, undefined, fault),
     );

@@ -45,6 +45,9 @@ export interface Auctioneer {
 }
 
 const NOBODY: readonly number[] = [];
+/** Micros; a journal record has 32 bits for it. */
+const PRICE_MAX = 2 ** 32 - 1;
+type PricedBid = Extract<BidResponse, { kind: "bid" }>;
 
 export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
   const { capacity, bidderOf, record, onFault } = options;
@@ -146,8 +149,9 @@ function decide(
   const pricesMicros: number[] = [];
   for (let i = 0; i < asked.length; i++) {
     const answer = answers[i];
-    states.push(stateOf(answer));
-    const priceMicros = answer?.kind === "bid" ? answer.priceMicros : 0;
+    const state = stateOf(answer);
+    states.push(state);
+    const priceMicros = state === BidderState.bid ? (answer as PricedBid).priceMicros : 0;
     pricesMicros.push(priceMicros);
     if (priceMicros > 0) bids.push({ place: asked[i]!, priceMicros });
   }
@@ -165,6 +169,10 @@ function decide(
 
 function stateOf(answer: BidResponse | undefined): BidderState {
   if (answer === undefined) return BidderState.timeout;
-  if (answer.kind === "bid") return BidderState.bid;
-  return answer.kind === "noBid" ? BidderState.noBid : BidderState.error;
+  if (answer.kind === "noBid") return BidderState.noBid;
+  if (answer.kind !== "bid") return BidderState.error;
+  // A price that is no price is that bidder's fault and ends nobody else's auction.
+  const { priceMicros } = answer;
+  const isPrice = Number.isInteger(priceMicros) && priceMicros > 0 && priceMicros <= PRICE_MAX;
+  return isPrice ? BidderState.bid : BidderState.error;
 }

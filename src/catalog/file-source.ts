@@ -37,7 +37,9 @@ export function watchCatalogFile(path: string, onChange: () => void): () => void
   let watcher: FSWatcher | undefined;
   try {
     watcher = watch(dirname(resolve(path)), (_event, changed) => {
-      if (changed !== null && changed !== name) return;
+      // A name that begins with two dots is a mounted folder that was swapped (Kubernetes).
+      const isOther = changed !== null && changed !== name && !changed.startsWith("..");
+      if (isOther) return;
       clearTimeout(timer);
       timer = setTimeout(onChange, SETTLE_MS);
     });

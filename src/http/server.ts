@@ -36,9 +36,10 @@ export function createServer(options: ServerOptions): Server {
   const openapi = JSON.stringify(options.openapi);
   const methods = new Map([["/bid", "POST"]]);
   for (const path of ["/stat", "/livez", "/readyz", "/openapi.json", ...docs.keys()]) {
-    methods.set(path, "GET");
+    methods.set(path, "GET, HEAD");
   }
   let isDraining = false;
+  let isClosing = false;
 
   /** The last touch on every answer of ours. */
   function send(response: Response): Response {
@@ -56,8 +57,10 @@ export function createServer(options: ServerOptions): Server {
     })
     .post(
       "/bid",
-      async ({ request, server }) =>
-        send(await handleBid(request, server?.requestIP(request)?.address)),
+      async ({ request, server }) => {
+        if (isClosing) return send(shuttingDown(requestIdOf(request)));
+        return send(await handleBid(request, server?.requestIP(request)?.address));
+      },
       { parse: "none" },
     )
     .get("/stat", async ({ request, query }) => send(await handleStat(request, query.supply)))
@@ -94,6 +97,7 @@ export function createServer(options: ServerOptions): Server {
   async function stop(graceMs: number): Promise<void> {
     const { server } = app;
     if (!server) return;
+    isClosing = true;
     const finished = server.stop(false).then(() => true);
     const isDone = await Promise.race([finished, Bun.sleep(graceMs).then(() => false)]);
     if (!isDone) await Promise.race([server.stop(true), Bun.sleep(500)]);
@@ -105,3 +109,6 @@ export function createServer(options: ServerOptions): Server {
 
   return { listen, beginDrain, stop };
 }
+
+const shuttingDown = (requestId: string) =>
+  problem("shutting_down", { requestId, detail: "Nothing was begun and no quota used." });

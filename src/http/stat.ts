@@ -88,7 +88,7 @@ export function createStatRoute(options: StatRouteOptions): HandleStat {
     if (cacheMs > 0 && supplyId === undefined) {
       const ageMs = Math.max(0, now() - report.madeAtMs);
       headers.age = String(Math.floor(ageMs / 1000));
-      headers["cache-control"] = `max-age=${Math.ceil(cacheMs / 1000)}`;
+      headers["cache-control"] = `max-age=${Math.floor(cacheMs / 1000)}`;
     }
     if (matches(request.headers.get("if-none-match"), report.etag)) {
       return new Response(null, { status: 304, headers });

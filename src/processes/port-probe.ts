@@ -26,4 +26,4 @@ export async function probePort(hostname: string, port: number, waitMs: number):
 }
 
 const takenMessage = (port: number) =>
-  `port ${port} is already in use (another exchange?). Try PORT=${port + 1} bun start`;
+  `port ${port} is already in use (another exchange?). Try PORT=${(port % 65_535) + 1} bun start`;

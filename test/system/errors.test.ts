@@ -230,20 +230,20 @@ describe.each(["development", "production"])("with NODE_ENV=%s, a bid", (mode) =
 
   test.each([
     ["/bid", "POST"],
-    ["/stat", "GET"],
-    ["/livez", "GET"],
-    ["/readyz", "GET"],
-    ["/openapi.json", "GET"],
+    ["/stat", "GET, HEAD"],
+    ["/livez", "GET, HEAD"],
+    ["/readyz", "GET, HEAD"],
+    ["/openapi.json", "GET, HEAD"],
   ])("to %s is 405 with Allow by any method but %s", async (path, allowed) => {
     for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
-      if (method === allowed) continue;
+      if (allowed.split(", ").includes(method)) continue;
       const answer = await ask({ method, path, headers: { "X-Marker": MARKER } });
       expectProblem(answer, 405, "method_not_allowed");
       expect(answer.headers.get("allow")).toBe(allowed);
     }
     const head = await ask({ method: "HEAD", path });
     expect({ status: head.status, size: head.size }).toEqual({
-      status: allowed === "GET" ? 200 : 405,
+      status: allowed.includes("HEAD") ? 200 : 405,
       size: 0,
     });
   });
