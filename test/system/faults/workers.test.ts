@@ -1,0 +1,98 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { expectCountedOnce } from "../../support/counting.ts";
+import { type Exchange, startExchange, temporaryFolder } from "../../support/exchange.ts";
+import { printFigures, shortOrLong } from "../../support/faults.ts";
+import { readStat } from "../../support/ledger.ts";
+import { type SteadyLoad, startSteadyLoad } from "../../support/steady-load.ts";
+import { STORES, startStore } from "../../support/stores.ts";
+import { until } from "../../support/until.ts";
+
+setDefaultTimeout(120_000);
+
+const DISTINCT = { TRUSTED_PROXIES: "127.0.0.1" };
+const KILLS = shortOrLong(3, 8);
+const KILL_EVERY_MS = 2_000;
+/** Silent for 2 s, looked at each 250 ms, and the machine may be slow. */
+const HANG_MS_MAX = 4_000;
+
+const randomOf = <T>(items: readonly T[]) => items[Math.floor(Math.random() * items.length)]!;
+
+/** Resolves when so many bids more were answered. */
+function untilAnswered(load: SteadyLoad, more: number): Promise<void> {
+  const enough = load.answered.length + more;
+  return until(`${more} answers more`, () => load.answered.length >= enough);
+}
+
+const untilReplaced = (exchange: Exchange, times: number) =>
+  until(`${times} workers replaced`, () => exchange.printed('"worker replaced"') === times);
+
+async function expectNobodyLeft(exchange: Exchange): Promise<void> {
+  expect(await exchange.stop()).toEqual({ code: 0, signal: null });
+  await exchange.leavesNobody();
+}
+
+describe.each(STORES)("under load, on the store %s,", (kind) => {
+  test("a worker killed every 2 s breaks only its own connections and loses no count", async () => {
+    await using store = await startStore(kind);
+    await using exchange = await startExchange({ env: { ...store.env, ...DISTINCT } });
+    const load = startSteadyLoad({ port: exchange.port });
+    for (let kill = 1; kill <= KILLS; kill++) {
+      const nextMs = performance.now() + KILL_EVERY_MS;
+      await untilAnswered(load, 100);
+      process.kill(randomOf(exchange.workerPids()), "SIGKILL");
+      await untilReplaced(exchange, kill);
+      await until("two seconds since the last kill", () => performance.now() >= nextMs);
+    }
+    await untilAnswered(load, 100);
+    await load.stop();
+    expect(load.breaksOfTheLiving()).toEqual([]);
+    expect(exchange.workerPids()).toHaveLength(3);
+    const figures = expectCountedOnce(await readStat(exchange.url), load);
+    printFigures(`worker SIGKILL, ${kind}`, { kills: KILLS, ...figures });
+    await expectNobodyLeft(exchange);
+  });
+
+  test("a worker that stands still is replaced, and nothing is counted twice", async () => {
+    await using store = await startStore(kind);
+    await using exchange = await startExchange({ env: { ...store.env, ...DISTINCT } });
+    const load = startSteadyLoad({ port: exchange.port });
+    await untilAnswered(load, 200);
+    const stoppedMs = performance.now();
+    process.kill(randomOf(exchange.workerPids()), "SIGSTOP");
+    await until("the hang is noticed", () => exchange.printed('"worker hangs: killed"') === 1);
+    const noticedAfterMs = Math.round(performance.now() - stoppedMs);
+    expect(noticedAfterMs).toBeLessThan(HANG_MS_MAX);
+    await untilReplaced(exchange, 1);
+    await untilAnswered(load, 200);
+    await load.stop();
+    expect(load.breaksOfTheLiving()).toEqual([]);
+    const figures = expectCountedOnce(await readStat(exchange.url), load);
+    printFigures(`worker SIGSTOP, ${kind}`, { "killed after ms": noticedAfterMs, ...figures });
+    await expectNobodyLeft(exchange);
+  });
+});
+
+describe("a worker that crashes again and again", () => {
+  test("ends the service with 1 at its fifth crash, and what was answered is kept", async () => {
+    using folder = temporaryFolder();
+    await using exchange = await startExchange({ dataDir: folder.path, env: DISTINCT });
+    const load = startSteadyLoad({ port: exchange.port });
+    let hasExited = false;
+    exchange.exited.then(() => (hasExited = true));
+    for (let crash = 1; crash <= 5; crash++) {
+      await untilAnswered(load, 50);
+      process.kill(randomOf(exchange.workerPids()), "SIGABRT");
+      if (crash < 5) await untilReplaced(exchange, crash);
+    }
+    await until("the service gives up", () => hasExited);
+    await load.stop();
+    expect(await exchange.exited).toEqual({ code: 1, signal: null });
+    expect(exchange.printed("five workers crashed within a minute")).toBe(1);
+    await exchange.leavesNobody();
+
+    await using next = await startExchange({ dataDir: folder.path, env: DISTINCT });
+    const figures = expectCountedOnce(await readStat(next.url), load);
+    printFigures("five crashes", { refused: load.refused(), ...figures });
+    await expectNobodyLeft(next);
+  });
+});
