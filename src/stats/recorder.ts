@@ -7,6 +7,8 @@ import type { Journal } from "./ring.ts";
  * `appendfsync everysec`, and beyond a fail-over.
  */
 export const RETENTION_MS = 10_000;
+/** Between two releases, since each asks the store about all that is kept. */
+const RELEASE_EVERY_MS = 1_000;
 /** Room kept for auctions that were let in before the journal filled up. */
 const RESERVED_RECORDS = 2_048;
 
@@ -50,7 +52,8 @@ export function createRecorder(options: RecorderOptions): Recorder {
   const stopTicking = every(flushMs, tick);
 
   function tick(): void {
-    releaseExpired();
+    // Released is what the store still holds after the retention, however long it was away.
+    if (hasKeptFor(RETENTION_MS + RELEASE_EVERY_MS)) counter.recheck();
     const isDone = journal.committed() === counter.counted() && counter.isSure();
     if (isFlushQueued || isDone) return;
     drain().catch(() => {}); // `onChange` has told it; the next tick tries again.
@@ -77,20 +80,23 @@ export function createRecorder(options: RecorderOptions): Recorder {
   async function flush(): Promise<void> {
     isFlushQueued = false;
     const position = journal.committed();
+    const isRechecking = !counter.isSure();
+    const askedAtMs = now();
     await counter.countUpTo(position);
     if (counter.timesBack() > timesBack) kept.length = 0; // All of it was counted again just now.
     timesBack = counter.timesBack();
+    if (isRechecking) release(askedAtMs - RETENTION_MS);
     const last = kept[kept.length - 1];
     if (position > (last?.position ?? journal.tail())) {
       kept.push({ position, countedAtMs: now() });
     }
   }
 
-  function releaseExpired(): void {
-    if (!counter.isSure() || counter.timesBack() > timesBack) return; // Perhaps not counted.
-    const expiredAtMs = now() - RETENTION_MS;
+  const hasKeptFor = (ms: number) => kept.length > 0 && kept[0]!.countedAtMs <= now() - ms;
+
+  function release(countedBeforeMs: number): void {
     let to: number | undefined;
-    while (kept.length > 0 && kept[0]!.countedAtMs <= expiredAtMs) to = kept.shift()!.position;
+    while (kept.length > 0 && kept[0]!.countedAtMs <= countedBeforeMs) to = kept.shift()!.position;
     if (to !== undefined) journal.release(to);
   }
 
