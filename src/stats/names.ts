@@ -22,19 +22,31 @@ export interface Names {
 
 type Line = [supplyId: string, bidderIds: string[]];
 
-/** A dead process's names; a last line that was cut off names no record and is dropped. */
+/**
+ * Another process's names. A last line that is cut off names no record and is dropped; the file is
+ * read again when a record has a number beyond it, because its process may still be writing.
+ */
 export function readNames(path: string): Names {
   const entries: NamedSupply[] = [];
   const counts = new Map<string, { count: number }>();
-  for (const line of readFileSync(path, "utf8").split("\n").slice(0, -1)) {
-    const [supplyId, bidderIds] = JSON.parse(line) as Line;
-    entries.push(addEntry(entries.length, supplyId, bidderIds, counts));
+  readNew();
+
+  function readNew(): void {
+    for (const line of readFileSync(path, "utf8").split("\n").slice(entries.length, -1)) {
+      const [supplyId, bidderIds] = JSON.parse(line) as Line;
+      entries.push(addEntry(entries.length, supplyId, bidderIds, counts));
+    }
   }
+
+  function at(number: number): NamedSupply | undefined {
+    if (number >= entries.length) readNew();
+    return entries[number];
+  }
+
   const of = () => {
-    throw new Error(`${path}: names of a dead producer are only read`);
+    throw new Error(`${path}: names of another process are only read`);
   };
-  const supplyIds = () => [...counts.keys()];
-  return { of, at: (number) => entries[number], supplyIds, close: () => {} };
+  return { of, at, supplyIds: () => [...counts.keys()], close: () => {} };
 }
 
 export function createNames(path: string): Names {

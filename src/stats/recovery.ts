@@ -18,11 +18,14 @@ export interface RecoveryOptions {
 
 /** Counts what dead producers recorded and the store has not seen, then deletes their journals. */
 export interface Recovery {
-  /** Takes over the journals of producers that died before this supervisor began. */
+  /**
+   * Takes over the journals of an earlier supervisor. Where that was killed, its workers may still
+   * be finishing their auctions: their journals are read on until nothing comes any more.
+   */
   recoverAll(): void;
   /** Takes over the journal of a producer whose process has ended. */
   recover(producer: string): void;
-  /** Resolves when nothing that a dead producer recorded is left to count. */
+  /** Resolves when everything is counted that was recorded, before the call, by such producers. */
   settled(): Promise<void>;
   /** Counts every kept journal again: the store may have gone back. */
   recheck(): void;
@@ -31,10 +34,18 @@ export interface Recovery {
 
 const RETRY_MS = 250;
 
+/** A journal that was taken over and is not deleted yet. */
+interface Kept {
+  hasMore(): boolean;
+  /** Has the next count ask the store whether it still holds what it confirmed. */
+  recheck(): void;
+  count(): Promise<void>;
+}
+
 export function createRecovery(options: RecoveryOptions): Recovery {
   const { journals, store, onRecovered, onLost, onForgotten, onFault, wait = Bun.sleep } = options;
   const counting = new Set<Promise<void>>();
-  const kept = new Map<string, () => Promise<void>>();
+  const kept = new Map<string, Kept>();
   let isStopped = false;
 
   function recoverAll(): void {
@@ -64,10 +75,10 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     let isClosed = false;
     const count = createShared(async () => {
       if (isClosed) return;
-      counter.recheck();
       await retryUntilDone(producer, () => counter.countUpTo(journal.committed()));
     });
-    kept.set(producer, count);
+    const hasMore = () => journal.committed() > counter.counted();
+    kept.set(producer, { hasMore, recheck: counter.recheck, count });
     const words = journal.committed() - journal.tail();
     track(count())
       .then(() => onRecovered(producer, words))
@@ -75,14 +86,20 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       .then(close)
       .catch((fault) => onFault(producer, fault));
 
-    /** A store that comes back older within this time is made good from the journal. */
+    /**
+     * A store that comes back older within this time is made good from the journal. A producer
+     * that still recorded something within it is not dead.
+     */
     async function keepUntilCalm(): Promise<void> {
       let timesBack: number;
+      let counted: number;
       do {
         timesBack = counter.timesBack();
+        counted = counter.counted();
         await wait(RETENTION_MS);
+        counter.recheck();
         await track(count());
-      } while (counter.timesBack() > timesBack);
+      } while (counter.timesBack() > timesBack || counter.counted() > counted);
     }
 
     /** From here on nobody counts from it: its offsets are about to go, and with them the guard. */
@@ -124,11 +141,15 @@ export function createRecovery(options: RecoveryOptions): Recovery {
   }
 
   async function settled(): Promise<void> {
+    for (const { hasMore, count } of kept.values()) if (hasMore()) track(count());
     while (counting.size > 0) await Promise.all(counting);
   }
 
   function recheck(): void {
-    for (const [producer, count] of kept) track(count()).catch((f) => onFault(producer, f));
+    for (const [producer, { recheck, count }] of kept) {
+      recheck();
+      track(count()).catch((fault) => onFault(producer, fault));
+    }
   }
 
   function stop(): void {

@@ -42,7 +42,7 @@ export interface JournalRecord {
 
 /** Outcomes in bytes that outlive their process: a shared mapping, no system call per record. */
 export interface Journal {
-  /** Behind the last whole record. */
+  /** Behind the last whole record, by whichever process it was written. */
   committed(): number;
   /** The oldest position still kept. */
   tail(): number;
@@ -70,7 +70,7 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
   assert(words[0] === MAGIC || words[0] === 0, "not a journal");
   words[0] = MAGIC;
   const mask = ringWords - 1;
-  const at = (position: number) => HEADER_WORDS + ((position % LOW) & mask);
+  const at = (position: number) => HEADER_WORDS + (position & mask); // `&` takes it modulo 2^32.
 
   let tail = tails[HEADER_TAIL]!;
   let committed = readCommitted();
@@ -150,7 +150,10 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
   }
 
   return {
-    committed: () => committed,
+    committed: () => {
+      committed = readCommitted();
+      return committed;
+    },
     tail: () => tail,
     hasRoom,
     append,

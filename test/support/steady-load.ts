@@ -66,16 +66,23 @@ export function startSteadyLoad(options: SteadyLoadOptions): SteadyLoad {
         await Bun.sleep(20);
         continue;
       }
-      let worker: string | undefined;
-      while (!isOver && connection.isOpen()) {
+      await use(connection, async () => {
         dueMs = Math.max(dueMs + everyMs, performance.now() - everyMs);
         await Bun.sleep(Math.max(0, dueMs - performance.now()));
-        if (isOver || !connection.isOpen()) break;
-        const entry = await bid(connection, worker);
-        if (!entry || entry.isLast) break;
-        worker = entry.worker;
-      }
+      });
       connection.close();
+    }
+  }
+
+  /** Bids on one connection until it breaks or is told to close. */
+  async function use(connection: RawConnection, untilDue: () => Promise<void>): Promise<void> {
+    let worker: string | undefined;
+    for (;;) {
+      await untilDue();
+      if (isOver || !connection.isOpen()) return;
+      const entry = await bid(connection, worker);
+      if (!entry || entry.isLast) return;
+      worker = entry.worker;
     }
   }
 
