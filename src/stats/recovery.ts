@@ -80,6 +80,10 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     const hasMore = () => journal.committed() > counter.counted();
     kept.set(producer, { hasMore, recheck: counter.recheck, count });
     const words = journal.committed() - journal.tail();
+    const readable = journal.scan(journal.tail(), journal.committed(), () => {}) - journal.tail();
+    if (readable < words) {
+      onFault(producer, new Error(`${words - readable} words behind a torn record are lost`));
+    }
     track(count())
       .then(() => onRecovered(producer, words))
       .then(keepUntilCalm)
