@@ -1,6 +1,7 @@
 import { within } from "../../src/actor/within.ts";
 import { type Bid, clientAddress, formatBid, type LedgerEntry, readAnswer } from "./ledger.ts";
 import { openConnection, type RawConnection } from "./raw-http.ts";
+import { until } from "./until.ts";
 
 /** A connection that ended, or was given up, before its bid was answered. */
 interface Break {
@@ -118,4 +119,10 @@ export function startSteadyLoad(options: SteadyLoadOptions): SteadyLoad {
       breaks.filter(({ worker, atMs }) => (lastAnswerMs.get(worker ?? "") ?? 0) > atMs),
     stop,
   };
+}
+
+/** Resolves when so many bids more were answered. */
+export function untilAnswered(load: SteadyLoad, more: number): Promise<void> {
+  const enough = load.answered.length + more;
+  return until(`${more} answers more`, () => load.answered.length >= enough);
 }

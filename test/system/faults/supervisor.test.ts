@@ -3,19 +3,13 @@ import { auctionsOf, expectCountedOnce, heldOf } from "../../support/counting.ts
 import { startExchange, temporaryFolder } from "../../support/exchange.ts";
 import { printFigures, shortOrLong } from "../../support/faults.ts";
 import { readStat } from "../../support/ledger.ts";
-import { type SteadyLoad, startSteadyLoad } from "../../support/steady-load.ts";
+import { startSteadyLoad, untilAnswered } from "../../support/steady-load.ts";
 import { STORES, startStore } from "../../support/stores.ts";
-import { until } from "../../support/until.ts";
 
 setDefaultTimeout(120_000);
 
 const DISTINCT = { TRUSTED_PROXIES: "127.0.0.1" };
 const KILLS = shortOrLong(2, 5);
-
-function untilAnswered(load: SteadyLoad, more: number): Promise<void> {
-  const enough = load.answered.length + more;
-  return until(`${more} answers more`, () => load.answered.length >= enough);
-}
 
 describe.each(STORES)("a supervisor killed under load, on the store %s,", (kind) => {
   test("and started again at once on the same folder and port loses no count", async () => {

@@ -3,7 +3,7 @@ import { expectCountedOnce } from "../../support/counting.ts";
 import { type Exchange, startExchange, temporaryFolder } from "../../support/exchange.ts";
 import { printFigures, shortOrLong } from "../../support/faults.ts";
 import { readStat } from "../../support/ledger.ts";
-import { type SteadyLoad, startSteadyLoad } from "../../support/steady-load.ts";
+import { startSteadyLoad, untilAnswered } from "../../support/steady-load.ts";
 import { STORES, startStore } from "../../support/stores.ts";
 import { until } from "../../support/until.ts";
 
@@ -16,12 +16,6 @@ const KILL_EVERY_MS = 2_000;
 const HANG_MS_MAX = 4_000;
 
 const randomOf = <T>(items: readonly T[]) => items[Math.floor(Math.random() * items.length)]!;
-
-/** Resolves when so many bids more were answered. */
-function untilAnswered(load: SteadyLoad, more: number): Promise<void> {
-  const enough = load.answered.length + more;
-  return until(`${more} answers more`, () => load.answered.length >= enough);
-}
 
 const untilReplaced = (exchange: Exchange, times: number) =>
   until(`${times} workers replaced`, () => exchange.printed('"worker replaced"') === times);
