@@ -19,6 +19,7 @@ interface Options {
   connections?: number[];
   duration: number;
   rounds: number;
+  quiet?: number;
   json?: string;
 }
 
@@ -36,6 +37,7 @@ const program = new Command("bench")
   )
   .option("--duration <seconds>", "length of one measurement", readNumber, 5)
   .option("--rounds <n>", "measurements of each scenario", readNumber, 3)
+  .option("--quiet <percent>", "repeat while others use more of a core than this", readNumber)
   .option("--json <file>", "write all figures to this file")
   .addHelpText("after", () => {
     const lines = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(18)} ${about}`);
@@ -53,6 +55,7 @@ async function bench({ json, ...options }: Options): Promise<number> {
     connections: options.connections ?? [CONNECTIONS],
     rounds: options.rounds,
     seconds: options.duration,
+    othersShareMax: (options.quiet ?? Number.POSITIVE_INFINITY) / 100,
     workers: process.platform === "linux" ? WORKERS : 1,
   };
   const children = createChildren();

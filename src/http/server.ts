@@ -50,6 +50,7 @@ export function createServer(options: ServerOptions): Server {
   const app = new Elysia({
     serve: { maxRequestBodySize: BODY_BYTES_MAX, idleTimeout: IDLE_SECONDS, reusePort: true },
     precompile: true,
+    strictPath: true,
   })
     .onError(({ request, code, error }) => {
       if (code !== "NOT_FOUND") onFault(error);
