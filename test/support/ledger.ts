@@ -4,6 +4,7 @@ import { formatRequest, openConnection, type RawAnswer } from "./raw-http.ts";
 export interface LedgerEntry {
   readonly supplyId: string;
   readonly country: string;
+  readonly client: string | undefined;
   readonly status: number;
   /** The problem's code, when nobody won. */
   readonly code?: string;
@@ -45,13 +46,14 @@ export function formatBid({ supplyId, country, client, tmax }: Bid): string {
   });
 }
 
-export function readAnswer({ supplyId, country }: Bid, answer: RawAnswer): LedgerEntry {
+export function readAnswer(bid: Bid, answer: RawAnswer): LedgerEntry {
+  const { supplyId, country, client } = bid;
   const { status } = answer;
   const worker = workerOf(answer);
   const body = JSON.parse(answer.body);
-  if (status !== 200) return { supplyId, country, status, code: body.code, worker };
+  if (status !== 200) return { supplyId, country, client, status, code: body.code, worker };
   const priceMicros = Math.round(body.price * MICROS);
-  return { supplyId, country, status, winner: body.winner, priceMicros, worker };
+  return { supplyId, country, client, status, winner: body.winner, priceMicros, worker };
 }
 
 /** Ids that the service makes begin with the worker and end with a number. */
@@ -99,11 +101,16 @@ export async function holdAuctions(options: LoadOptions): Promise<LedgerEntry[]>
   return entries;
 }
 
+/** Whether a bid was answered with an auction, and so was let in by the limiter. */
+export const isHeld = ({ status, code }: LedgerEntry) =>
+  status === 200 || code === "no_bids" || code === "no_eligible_bidders";
+
 /** What GET /stat must say after these answers, by supply; supplies nobody asked for are absent. */
 export function totalsOf(entries: readonly LedgerEntry[]): Record<string, SupplyTotals> {
   const supplies = new Map<string, SupplyTotals>();
-  for (const { supplyId, country, status, code, winner, priceMicros } of entries) {
-    if (status !== 200 && code !== "no_bids" && code !== "no_eligible_bidders") continue;
+  for (const entry of entries) {
+    if (!isHeld(entry)) continue;
+    const { supplyId, country, winner, priceMicros } = entry;
     const totals = supplies.get(supplyId) ?? emptyTotals();
     supplies.set(supplyId, totals);
     totals.total++;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 const START_ATTEMPTS = 5;
 
 /** A real Redis of one test file, on a free port of this machine, with a folder of its own. */
-export interface TestRedis {
+export interface TestRedis extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   /** Of the server that runs now: `restart` and `start` change it. */
@@ -84,6 +84,7 @@ export async function startRedis(...args: string[]): Promise<TestRedis> {
     start,
     restart,
     stop,
+    [Symbol.asyncDispose]: stop,
   };
 }
 

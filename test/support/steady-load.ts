@@ -10,10 +10,16 @@ interface Break {
   readonly atMs: number;
 }
 
+/** An answer and when it was waited for, on the clock of `performance.now()`. */
+export interface TimedEntry extends LedgerEntry {
+  readonly sentMs: number;
+  readonly answeredMs: number;
+}
+
 /** A ledger client that goes on through faults: what is not answered is written down as unknown. */
 export interface SteadyLoad {
   /** Bids whose whole answer came. */
-  readonly answered: LedgerEntry[];
+  readonly answered: TimedEntry[];
   /** Bids that were sent and never answered: nobody knows whether they were held. */
   readonly unknown: Bid[];
   readonly breaks: Break[];
@@ -49,7 +55,7 @@ export const variedBid = (n: number): Bid => ({
 /** Begins to bid, each connection one bid at a time, and connects again whenever one breaks. */
 export function startSteadyLoad(options: SteadyLoadOptions): SteadyLoad {
   const { port, rate = 400, connections = 16, bidOf = variedBid, patienceMs = 5_000 } = options;
-  const answered: LedgerEntry[] = [];
+  const answered: TimedEntry[] = [];
   const unknown: Bid[] = [];
   const breaks: Break[] = [];
   const lastAnswerMs = new Map<string, number>();
@@ -90,10 +96,11 @@ export function startSteadyLoad(options: SteadyLoadOptions): SteadyLoad {
   /** One bid, written down; undefined when the connection broke over it. */
   async function bid(connection: RawConnection, worker: string | undefined) {
     const offer = bidOf(sent++);
+    const sentMs = performance.now();
     try {
       const answer = await within(connection.ask(formatBid(offer)), patienceMs, "an answer");
       const entry = readAnswer(offer, answer);
-      answered.push(entry);
+      answered.push({ ...entry, sentMs, answeredMs: performance.now() });
       lastAnswerMs.set(entry.worker, performance.now());
       return { worker: entry.worker, isLast: answer.headers.get("connection") === "close" };
     } catch {
