@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createAuctionLog, formatAuction } from "../../src/stats/auction-log.ts";
 import { type AuctionOutcome, BidderState } from "../../src/stats/outcome.ts";
 import { outcomeOf, supplyOf } from "../support/auctions.ts";
+import { until } from "../support/until.ts";
 
 const { bid, noBid, timeout, error, notAsked } = BidderState;
 const supply = supplyOf("supply1", ["bidder1", "bidder2", "bidder3", "bidder4", "bidder5"]);
@@ -88,11 +89,8 @@ describe("the log", () => {
       "large",
       Array.from({ length: 1_000 }, (_, i) => `bidder${i}`),
     );
-    const outcomes = [
-      numbered(1),
-      outcomeOf(large, { states: large.bidders.map(() => noBid) }),
-      numbered(2),
-    ];
+    const long = outcomeOf(large, { states: large.bidders.map(() => noBid) });
+    const outcomes = [long, numbered(1), long, numbered(2)];
     for (const outcome of outcomes) log.log(outcome);
     await log.stop();
     expect(texts).toEqual(outcomes.map(formatAuction));
@@ -128,6 +126,21 @@ describe("the log", () => {
     expect(texts.at(-1)).toEndWith("(3000 auctions not logged: the reader is too slow)\n");
     expect(texts.join("").match(/not logged/g)).toHaveLength(1);
     for (const text of texts) expect(Buffer.byteLength(text)).toBeLessThanOrEqual(4_096);
+  });
+
+  test("says once what was left out, and goes on", async () => {
+    const { texts, write, open } = createReader(true);
+    const log = createAuctionLog({ every: 1, write });
+    log.log(numbered(0));
+    await until("the reader stalls", () => texts.length === 1);
+    for (let i = 1; i <= 2_500; i++) log.log(numbered(i));
+    open();
+    await until("it was said", () => texts.at(-1)!.includes("(500 auctions not logged"));
+    log.log(numbered(2_501));
+    await log.stop();
+    expect(texts.at(-1)).toBe(formatAuction(numbered(2_501)));
+    expect(texts.join("").match(/not logged/g)).toHaveLength(1);
+    expect(blocksOf(texts)).toHaveLength(2_002);
   });
 
   test("writes nothing when there was no auction", async () => {

@@ -94,6 +94,18 @@ describe("a ring", () => {
     expect(readAll(journal).ordinals.at(-1)).toEqual(["large", 10]);
   });
 
+  test("holds records up to its last word", () => {
+    using folder = createFolder();
+    const journal = journalInMemory(folder.path("names"), 1_024);
+    const outcomes = [
+      ...Array.from({ length: 2 }, () => outcomeOf(supplyOf("empty", []))), // Five words each.
+      ...Array.from({ length: 169 }, () => outcomeOf(small)), // Six.
+    ];
+    for (const outcome of outcomes) journal.append(outcome);
+    expect(journal.committed()).toBe(1_024);
+    expect(readAll(journal).records).toEqual(outcomes.map(expectedOf));
+  });
+
   test("has room only for what surely fits", () => {
     using folder = createFolder();
     const journal = journalInMemory(folder.path("names"), 1_024);

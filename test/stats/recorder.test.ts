@@ -8,6 +8,7 @@ import { createScriptedStore, type ScriptedStore } from "../support/scripted-sto
 
 const FLUSH_MS = 250;
 const auction = outcomeOf(supplyOf("s", ["b1"]));
+const other = outcomeOf(supplyOf("other", ["b1"]));
 const longest = outcomeOf(
   supplyOf(
     "longest",
@@ -255,6 +256,19 @@ describe("retention", () => {
       expect(bench.total()).toBe(BigInt(3 + 30 * more));
     },
   );
+
+  test("asks about a supply that had nothing new before its records are given back", async () => {
+    using bench = createBench();
+    recordSome(bench, 3);
+    await bench.pass(FLUSH_MS);
+    bench.store.goBackTo(new Map()); // Without a lost connection that would tell of it.
+    for (let second = 0; second < 20; second++) {
+      bench.recorder.record(other);
+      await bench.pass(1_000);
+    }
+    expect(bench.total()).toBe(3n);
+    expect(bench.lost).toBe(0);
+  });
 
   test("keeps what was counted again for a whole retention", async () => {
     using bench = createBench();

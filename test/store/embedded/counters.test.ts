@@ -101,6 +101,15 @@ describe("the file", () => {
     }
   });
 
+  test("holds nothing of a batch that failed in its middle", () => {
+    const file = openCounterFile(":memory:");
+    const batch = [part("r", 0, 1, { f: 1 }), part("s", 0, 1, { f: 1, broken: Number.NaN })];
+    expect(() => file.apply("p", batch)).toThrow();
+    expect(file.read()).toEqual(new Map());
+    expect(file.apply("p", batch.slice(0, 1))).toEqual([1]);
+    file.close();
+  });
+
   test("refuses to open what is no database, or nowhere", async () => {
     using folder = createFolder();
     await Bun.write(

@@ -140,6 +140,9 @@ test("names the key that is not a hash, and counts the rest", async () => {
   expect(bad).toBeInstanceOf(CounterError);
   expect((bad as Error).message).toContain("stats:{bad}");
   expect(good).toBe(1);
+  // Never numbers that silently lack a supply.
+  expect(await outcome(store.read())).toContain("WRONGTYPE");
+  expect((await store.read(["good"])).get("good")!.get("total_reqs")).toBe("1");
 });
 
 test("lists every supply that it counted, also on a server that was emptied", async () => {
