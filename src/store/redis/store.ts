@@ -56,17 +56,19 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     serverClock = { us: Number(seconds) * 1e6 + Number(us), readAtMs: performance.now() };
   }
 
-  /** Redis time after which nobody waits for a call sent now, so it must not use quota then. */
-  function admitDeadlineUs(): string {
+  /** Redis time so many milliseconds from now, by what is known of its clock; "0": nothing is. */
+  function serverTimeUs(aheadMs = 0): string {
     if (!serverClock) return "0";
     const elapsedMs = performance.now() - serverClock.readAtMs;
-    return String(Math.round(serverClock.us + (elapsedMs + admitDeadlineMs) * 1000));
+    return String(Math.round(serverClock.us + (elapsedMs + aheadMs) * 1000));
   }
 
   async function admit(entries: readonly AdmitEntry[]): Promise<readonly AdmitResult[]> {
     batches++;
     const keys = entries.map((entry) => admissionsKey(entry.client));
-    const args = [...window, admitDeadlineUs(), `${producer}.${batches.toString(36)}`];
+    // Nobody waits for the call any more then, so it must not use quota.
+    const deadlineUs = serverTimeUs(admitDeadlineMs);
+    const args = [...window, deadlineUs, `${producer}.${batches.toString(36)}`];
     for (const entry of entries) args.push(String(entry.wanted));
     const call = admitScript.run(limiter, keys, args) as Promise<number[]>;
     const reply = await within(call, admitDeadlineMs, "admit");
@@ -85,7 +87,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   async function restore(past: readonly PastAdmissions[]): Promise<void> {
     for (let at = 0; at < past.length; at += CLIENTS_PER_RESTORE) {
       const part = past.slice(at, at + CLIENTS_PER_RESTORE);
-      const args = [window[1]];
+      const args: string[] = [window[1], serverTimeUs()];
       for (const { admissions } of part) {
         args.push(String(admissions.length));
         for (const { id, ageMs } of admissions) args.push(String(Math.round(ageMs * 1000)), id);

@@ -182,8 +182,9 @@ test("the embedded windows leave exactly one place at 60.2 s as well", () => {
 });
 
 describe("restore.lua", () => {
-  const restore = (keys: string[], ...args: (string | number)[]) =>
-    redis.eval(restoreSource, keys.length, ...keys, WINDOW_US, ...args) as Promise<number>;
+  const restoreAsked = (askedUs: number, keys: string[], ...args: (string | number)[]) =>
+    redis.eval(restoreSource, keys.length, ...keys, WINDOW_US, askedUs, ...args) as Promise<number>;
+  const restore = (keys: string[], ...args: (string | number)[]) => restoreAsked(0, keys, ...args);
 
   test("puts admissions where they would have been, once", async () => {
     const nowUs = await clockUs();
@@ -200,6 +201,19 @@ describe("restore.lua", () => {
     expect(await restore(["rl:a", "rl:b"], 1, WINDOW_US, "w.1", 1, 0, "w.2")).toBe(1);
     expect(await redis.exists("rl:a")).toBe(0);
     expect(await redis.pttl("rl:b")).toBeWithin(1, 60_001);
+  });
+
+  test("counts ages from when it was asked, however long the call waited", async () => {
+    const askedUs = (await clockUs()) - 30_000_000;
+    const args = [2, 10_000_000, "w.1", 30_000_000, "w.2"];
+    expect(await restoreAsked(askedUs, ["rl:a"], ...args)).toBe(1);
+    expect(await scores("rl:a")).toEqual([askedUs - 10_000_000]);
+  });
+
+  test("puts nothing into the future when the clock went back since", async () => {
+    const nowUs = await clockUs();
+    await restoreAsked(nowUs + 3_600_000_000, ["rl:a"], 1, 0, "w.1");
+    expect((await scores("rl:a"))[0]! - nowUs).toBeWithin(0, 5_000_000);
   });
 });
 
@@ -297,7 +311,7 @@ describe("apply.lua", () => {
 test("no script touches a key that it was not given", async () => {
   await redis.set("other", "untouched");
   await admit(["rl:a"]);
-  await redis.eval(restoreSource, 1, "rl:b", WINDOW_US, 1, 5, "w.1");
+  await redis.eval(restoreSource, 1, "rl:b", WINDOW_US, 0, 1, 5, "w.1");
   await redis.eval(applySource, 1, "stats:{s}", "offset:p", "0", "1", "1", "a", "1");
   expect((await redis.keys("*")).sort()).toEqual(["other", "rl:a", "rl:b", "stats:{s}"]);
   expect(await redis.get("other")).toBe("untouched");
