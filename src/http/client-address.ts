@@ -5,7 +5,16 @@ const HEADER_LENGTH_MAX = 512;
 /** Shared by requests whose socket is gone: nothing will be answered to them. */
 const UNKNOWN_CLIENT = "unknown";
 
+/** Peers remembered; when there are more, all are forgotten and parsed again. */
+const PEERS_MAX = 1_024;
+const CANONICAL_IPV4 =
+  /^(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}$/;
+
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
+interface Peer {
+  readonly address: Address;
+  readonly isTrusted: boolean;
+}
 
 /** The limiter's key of a request's client. */
 export type ClientOf = (socketAddress: string | undefined, forwardedFor: string | null) => string;
@@ -20,6 +29,7 @@ export type ClientOf = (socketAddress: string | undefined, forwardedFor: string 
  */
 export function createClientOf(trustedRanges: readonly string[]): ClientOf {
   const ranges = trustedRanges.map(parseRange);
+  const peers = new Map<string, Peer>();
   const isTrusted = (address: Address) =>
     ranges.some(([network, bits]) => {
       const isSameKind = address.kind() === network.kind();
@@ -30,10 +40,25 @@ export function createClientOf(trustedRanges: readonly string[]): ClientOf {
     if (socketAddress === undefined) return UNKNOWN_CLIENT;
     // The kernel spells IPv4 canonically, so the common case needs no parser.
     if (ranges.length === 0 && !socketAddress.includes(":")) return socketAddress;
-    const peer = parseAddress(socketAddress);
+    const peer = peerOf(socketAddress);
     if (!peer) return UNKNOWN_CLIENT;
-    return clientKey(forwardedFor !== null && ranges.length > 0 ? walk(peer, forwardedFor) : peer);
+    if (forwardedFor === null || !peer.isTrusted) return clientKey(peer.address);
+    // One hop, spelt canonically, is its own key.
+    if (CANONICAL_IPV4.test(forwardedFor)) return forwardedFor;
+    return clientKey(walk(peer.address, forwardedFor));
   };
+
+  /** Peers are parsed once: behind a proxy there are few of them. */
+  function peerOf(socketAddress: string): Peer | undefined {
+    const known = peers.get(socketAddress);
+    if (known) return known;
+    const address = parseAddress(socketAddress);
+    if (!address) return undefined;
+    if (peers.size === PEERS_MAX) peers.clear();
+    const peer = { address, isTrusted: isTrusted(address) };
+    peers.set(socketAddress, peer);
+    return peer;
+  }
 
   function walk(peer: Address, forwardedFor: string): Address {
     const hops = forwardedFor.split(",");
