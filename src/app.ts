@@ -42,11 +42,13 @@ export interface AppOptions {
   /** Calls the supervisor. */
   call: StoreCall;
   logger: Logger;
+  /** Words of the journal's ring. */
+  ringWords?: number;
 }
 
 /** One worker, put together. The only file that knows every part. */
 export interface App {
-  /** Resolves when the store answers; when it does not, after a while, and the fallback begins. */
+  /** Resolves when the store answers, or after a while without. @throws when the disk refuses */
   prepare(): Promise<void>;
   listen(): void;
   swapCatalog(update: CatalogUpdate): void;
@@ -94,7 +96,17 @@ export function createApp(options: AppOptions): App {
   const server = openServer(options, parts, () => isDraining);
 
   async function prepare(): Promise<void> {
+    recorder.prepare(roster.catalog().supplies.values());
     await answersWithin(store, STORE_WAIT_MS);
+  }
+
+  function swapCatalog({ document, version }: CatalogUpdate): void {
+    roster.swap(document, version);
+    try {
+      recorder.prepare(roster.catalog().supplies.values());
+    } catch (err) {
+      logger.error({ err }, "new supplies cannot be recorded: their bids are refused");
+    }
   }
 
   async function stop(): Promise<void> {
@@ -103,11 +115,9 @@ export function createApp(options: AppOptions): App {
     await Bun.sleep(LEAVE_MS);
     await server.stop(Math.min(config.TMAX_MAX + DEADLINE_RESERVE_MS, FINISH_MS_MAX));
     await Promise.race([parts.auctioneer.drain(), Bun.sleep(LEAVE_MS)]);
-    try {
-      await Promise.race([recorder.stop(), Bun.sleep(FLUSH_DEADLINE_MS)]);
-    } catch (err) {
-      logger.warn({ err }, "statistics not flushed, kept in the journal for the next start");
-    }
+    await Promise.race([recorder.stop(), Bun.sleep(FLUSH_DEADLINE_MS)]).catch((err) =>
+      logger.warn({ err }, "statistics not flushed, kept in the journal for the next start"),
+    );
     parts.deadlines.stop();
     fallback.stop();
     await parts.auctionLog?.stop();
@@ -117,7 +127,7 @@ export function createApp(options: AppOptions): App {
   return {
     prepare,
     listen: server.listen,
-    swapCatalog: ({ document, version }) => roster.swap(document, version),
+    swapCatalog,
     drain: recorder.drain,
     stop,
   };
@@ -145,8 +155,8 @@ function openRoster(config: Config, { document, version }: CatalogUpdate): Roste
   return createRoster(document, version, (id) => createSimulatedBidder(id, simulation));
 }
 
-function openRecorder({ order, logger }: AppOptions, store: Store): Recorder {
-  const journal = createJournal(order.journalPath);
+function openRecorder({ order, logger, ringWords }: AppOptions, store: Store): Recorder {
+  const journal = createJournal(order.journalPath, ringWords);
   const counter = createJournalCounter({
     journal,
     producer: order.producer,
@@ -198,7 +208,7 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
     requestIdOf,
     clientOf: createClientOf(trustedRanges(config)),
     catalog: roster.catalog,
-    hasRoomToRecord: recorder.hasRoom,
+    canRecord: recorder.canRecord,
     limiter,
     limit: windowLimit(config),
     auctioneer,

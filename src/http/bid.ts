@@ -18,8 +18,8 @@ export interface BidRouteOptions {
   requestIdOf: RequestIdOf;
   clientOf: ClientOf;
   catalog: () => Catalog;
-  /** False: nothing may begin, because outcomes could not be recorded. */
-  hasRoomToRecord: () => boolean;
+  /** False: no auction of the supply may begin, because its outcome could not be recorded. */
+  canRecord: (supply: Supply) => boolean;
   /** None: the limiter is off. */
   limiter: Limiter | undefined;
   limit: WindowLimit;
@@ -36,7 +36,7 @@ export type HandleBid = (request: Request, socketAddress: string | undefined) =>
 
 export function createBidRoute(options: BidRouteOptions): HandleBid {
   const { readBid, requestIdOf, clientOf, catalog, limiter, auctioneer, deadlines } = options;
-  const { limit, tmaxDefaultMs, hasRoomToRecord, onHeld } = options;
+  const { limit, tmaxDefaultMs, canRecord, onHeld } = options;
   const policy = `"ip";q=${limit.max};w=${Math.ceil(limit.windowMs / 1000)}`;
 
   async function handleBid(request: Request, socketAddress: string | undefined) {
@@ -47,7 +47,7 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     if (!supply) {
       return problem("unknown_supply", { requestId, detail: "The catalog has no such supply_id." });
     }
-    const hasRoom = hasRoomToRecord() && (limiter?.hasRoom() ?? true) && auctioneer.reserve();
+    const hasRoom = canRecord(supply) && (limiter?.hasRoom() ?? true) && auctioneer.reserve();
     if (!hasRoom) return overloaded(requestId);
 
     let isAbandoned = false;

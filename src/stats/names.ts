@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import type { Supply } from "../catalog/catalog.ts";
 
 /** What a journal record's supply number stands for. */
@@ -50,7 +50,8 @@ export function readNames(path: string): Names {
 }
 
 export function createNames(path: string): Names {
-  const file = openSync(path, "wx");
+  const file = openSync(path, "ax"); // Appending: a line that is taken back leaves no hole.
+  let length = 0;
   const entries: NamedSupply[] = [];
   const counts = new Map<string, { count: number }>();
   const byContent = new Map<string, NamedSupply>();
@@ -65,13 +66,24 @@ export function createNames(path: string): Names {
     const text = JSON.stringify(line);
     let entry = byContent.get(text); // A reload that left this supply as it was.
     if (!entry) {
-      writeSync(file, `${text}\n`);
+      writeLine(`${text}\n`);
       entry = addEntry(entries.length, line[0], line[1], counts);
       entries.push(entry);
       byContent.set(text, entry);
     }
     bySupply.set(supply, entry);
     return entry;
+  }
+
+  /** All of a line or nothing: a disk that is nearly full takes a part of it. */
+  function writeLine(line: string): void {
+    const bytes = Buffer.from(line);
+    const written = writeSync(file, bytes);
+    if (written < bytes.length) {
+      ftruncateSync(file, length);
+      throw new Error(`${path}: no room on the disk`);
+    }
+    length += written;
   }
 
   const supplyIds = () => [...counts.keys()];

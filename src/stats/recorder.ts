@@ -1,3 +1,4 @@
+import type { Supply } from "../catalog/catalog.ts";
 import type { JournalCounter } from "./journal-counter.ts";
 import type { AuctionOutcome } from "./outcome.ts";
 import type { Journal } from "./ring.ts";
@@ -29,8 +30,15 @@ export interface RecorderOptions {
 export interface Recorder {
   /** Commits an outcome before its answer leaves. @throws Error when the journal is full */
   record(outcome: AuctionOutcome): void;
+  /**
+   * Writes down what records of these supplies need on the disk, so that no bid finds it full.
+   * @throws Error when the disk refuses; the supplies that are left are tried when they are bid for
+   */
+  prepare(supplies: Iterable<Supply>): void;
   /** False when the journal is nearly full: no auction may begin. */
   hasRoom(): boolean;
+  /** False when an auction of this supply could not be recorded: it may not begin. */
+  canRecord(supply: Supply): boolean;
   /** Records that the store has not confirmed yet, in words of the journal. */
   backlog(): number;
   /** Resolves when everything recorded before the call is counted. @throws as `countUpTo` */
@@ -100,6 +108,18 @@ export function createRecorder(options: RecorderOptions): Recorder {
     if (to !== undefined) journal.release(to);
   }
 
+  const hasRoom = () => journal.hasRoom(RESERVED_RECORDS);
+
+  function canRecord(supply: Supply): boolean {
+    if (!hasRoom()) return false;
+    try {
+      journal.name(supply);
+      return true;
+    } catch {
+      return false; // `prepare` has told it.
+    }
+  }
+
   async function stop(): Promise<void> {
     stopTicking();
     await drain();
@@ -107,7 +127,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   return {
     record: journal.append,
-    hasRoom: () => journal.hasRoom(RESERVED_RECORDS),
+    prepare(supplies) {
+      for (const supply of supplies) journal.name(supply);
+    },
+    hasRoom,
+    canRecord,
     backlog: () => journal.committed() - counter.counted(),
     drain,
     recheck: counter.recheck,

@@ -1,4 +1,5 @@
 import assert from "node:assert";
+import type { Supply } from "../catalog/catalog.ts";
 import { COUNTRY_COUNT, countryNumber } from "../catalog/country.ts";
 import type { NamedSupply, Names } from "./names.ts";
 import type { AuctionOutcome } from "./outcome.ts";
@@ -48,13 +49,15 @@ export interface Journal {
   tail(): number;
   /** False when `reserved` more records of any length might not fit. */
   hasRoom(reserved: number): boolean;
+  /** Writes a supply's names down before its first record. @throws Error when the disk refuses */
+  name(supply: Supply): void;
   /** Commits one outcome: it survives SIGKILL when this returns. @throws Error when full */
   append(outcome: AuctionOutcome): void;
   /** Gives the words below a position back to the ring. */
   release(to: number): void;
   /** Visits whole records in order. Stops at one that is torn. @returns where it stopped */
   scan(from: number, to: number, visit: (record: JournalRecord) => void): number;
-  /** Every supply that was ever recorded, also where its records have been released. */
+  /** Every supply that was ever named, also where its records have been released. */
   supplyIds(): string[];
   close(): void;
 }
@@ -156,6 +159,7 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
     },
     tail: () => tail,
     hasRoom,
+    name: (supply) => void names.of(supply),
     append,
     release,
     scan,

@@ -53,7 +53,7 @@ function bidRoute(given: Given = {}) {
     requestIdOf: createRequestIds("p"),
     clientOf: createClientOf([]),
     catalog: () => catalog,
-    hasRoomToRecord: () => true,
+    canRecord: () => true,
     limiter: {
       admit(client) {
         admitted.push(client);
@@ -212,7 +212,7 @@ const REFUSALS: [code: string, status: number, request: () => Request, given: Gi
   ["unknown_supply", 400, () => bidRequest({ supply_id: "constructor" }), {}],
   ["overloaded", 503, bidRequest, { auctioneerHasRoom: false }],
   ["overloaded", 503, bidRequest, { limiterHasRoom: false }],
-  ["overloaded", 503, bidRequest, { hasRoomToRecord: () => false }],
+  ["overloaded", 503, bidRequest, { canRecord: () => false }],
 ];
 
 describe("a bid that is refused before the limiter", () => {

@@ -151,9 +151,10 @@ export async function startExchange(options: ExchangeOptions = {}): Promise<Exch
 /** Runs one command of the command line to its end. */
 export async function runExchange(
   args: readonly string[],
-  options: { env?: Environment; cwd?: string } = {},
+  options: { env?: Environment; cwd?: string; wrapper?: readonly string[] } = {},
 ): Promise<Exit & { stdout: string; stderr: string }> {
-  const child = Bun.spawn([process.execPath, MAIN, ...args], {
+  const { wrapper = [] } = options;
+  const child = Bun.spawn([...wrapper, process.execPath, MAIN, ...args], {
     cwd: options.cwd ?? ROOT,
     env: environment(options.env ?? {}),
     stdin: "ignore",
