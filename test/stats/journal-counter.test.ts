@@ -309,6 +309,29 @@ describe("with a store that goes back", () => {
   });
 });
 
+test("tells each record once when losses overlap", async () => {
+  using bench = createBench();
+  const snapshots: Counted[] = [];
+  for (const count of [5, 2, 3]) {
+    snapshots.push(bench.store.snapshot());
+    bench.record(...times(count));
+    await bench.count();
+  }
+  const [atNone, atFive, atSeven] = snapshots;
+  const lostAfter = async (snapshot: Counted) => {
+    bench.journal.release(bench.counter.counted());
+    bench.store.goBackTo(snapshot);
+    bench.counter.recheck();
+    expect(await bench.count()).toBe(true);
+    return bench.lost.get("a");
+  };
+  expect(await lostAfter(atFive!)).toBe(5); // 6 to 10.
+  bench.record(...times(10));
+  await bench.count();
+  expect(await lostAfter(atSeven!)).toBe(15); // 11 to 20 as well.
+  expect(await lostAfter(atNone!)).toBe(20); // 1 to 5 as well.
+});
+
 describe("a second reader", () => {
   test("goes on where the first one came to", async () => {
     using bench = createBench();
