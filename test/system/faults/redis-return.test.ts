@@ -1,0 +1,140 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { cpSync, readdirSync, statSync, truncateSync } from "node:fs";
+import { join } from "node:path";
+import { auctionsOf, heldOf } from "../../support/counting.ts";
+import { type Exchange, startExchange, temporaryFolder } from "../../support/exchange.ts";
+import { printFigures, shortOrLong } from "../../support/faults.ts";
+import { readStat } from "../../support/ledger.ts";
+import {
+  DISTINCT,
+  expectExactEnd,
+  expectStatUnavailable,
+  readReadiness,
+  untilCounted,
+  untilFallback,
+  untilStoreAgain,
+} from "../../support/outage.ts";
+import { startRedis, type TestRedis } from "../../support/redis.ts";
+import { type SteadyLoad, startSteadyLoad, untilAnswered } from "../../support/steady-load.ts";
+import { until } from "../../support/until.ts";
+
+setDefaultTimeout(180_000);
+
+const AWAY_MS = shortOrLong(1_500, 30_000);
+/** What is counted longer ago than the journals keep it; a little more, for the last release. */
+const RELEASED_AFTER_MS = 13_000;
+const PERSISTENT = ["--appendonly", "yes", "--appendfsync", "everysec"];
+const CUT_BYTES = 60_000;
+
+/** Redis away under load: bids go on, statistics wait. Ends when it is to be started again. */
+async function stayAway(exchange: Exchange, load: SteadyLoad): Promise<void> {
+  const awayMs = performance.now();
+  await untilFallback(exchange);
+  expect(await readReadiness(exchange)).toMatchObject({ status: 200, overall: "degraded" });
+  await expectStatUnavailable(exchange);
+  await untilAnswered(load, 100);
+  await until("the end of the outage", () => performance.now() - awayMs > AWAY_MS, 60_000);
+}
+
+/** Cuts the end off the append-only file, as a power cut does with what was not synced. */
+function cutTail({ dir }: TestRedis): void {
+  const folder = join(dir, "appendonlydir");
+  const name = readdirSync(folder).find((file) => file.endsWith(".incr.aof"))!;
+  const { size } = statSync(join(folder, name));
+  expect(size).toBeGreaterThan(2 * CUT_BYTES);
+  truncateSync(join(folder, name), size - CUT_BYTES);
+}
+
+/** Auctions that a Redis with this folder has counted, by a server of its own on a copy of it. */
+async function countedIn({ dir }: TestRedis): Promise<number> {
+  using folder = temporaryFolder();
+  cpSync(dir, folder.path, { recursive: true });
+  await using copy = await startRedis(...PERSISTENT, "--dir", folder.path);
+  return await auctionsIn(copy);
+}
+
+async function auctionsIn({ url }: TestRedis): Promise<number> {
+  const redis = new Bun.RedisClient(url);
+  let auctions = 0;
+  for (const id of (await redis.send("SMEMBERS", ["stats:supplies"])) as string[]) {
+    auctions += Number(await redis.send("HGET", [`stats:{${id}}`, "total_reqs"]));
+  }
+  redis.close();
+  return auctions;
+}
+
+describe("a Redis that is killed under load", () => {
+  test.each(["as it was", "without the end of its file"])(
+    "and comes back %s loses no count",
+    async (how) => {
+      await using redis = await startRedis(...PERSISTENT);
+      await using exchange = await startExchange({ env: { REDIS_URL: redis.url, ...DISTINCT } });
+      const load = startSteadyLoad({ port: exchange.port });
+      await untilAnswered(load, 800);
+      const figures: Record<string, number> = { "away ms": AWAY_MS };
+      if (how === "as it was") {
+        await redis.kill();
+      } else {
+        await untilCounted(exchange);
+        const counted = await auctionsIn(redis);
+        await redis.kill();
+        cutTail(redis);
+        figures["gone from Redis"] = counted - (await countedIn(redis));
+        expect(figures["gone from Redis"]).toBeGreaterThan(0);
+      }
+      await stayAway(exchange, load);
+      await redis.start();
+      await untilStoreAgain(exchange);
+      await untilCounted(exchange);
+      await untilAnswered(load, 200);
+      expect(await readReadiness(exchange)).toMatchObject({ status: 200, overall: "ok" });
+      await expectExactEnd(`Redis SIGKILL, back ${how}`, exchange, load, figures);
+    },
+  );
+
+  test("and comes back empty is reported, with the exact number of auctions that are gone", async () => {
+    await using redis = await startRedis();
+    const env = { REDIS_URL: redis.url, ...DISTINCT };
+    // Counted by another service on this Redis, whose journals are not here.
+    await using other = await startExchange({ env });
+    const before = startSteadyLoad({ port: other.port });
+    await untilAnswered(before, 300);
+    await expectExactEnd("before the loss", other, before);
+
+    await using exchange = await startExchange({ env });
+    const load = startSteadyLoad({ port: exchange.port });
+    const beganMs = performance.now();
+    const isLongAgo = () => performance.now() - beganMs > RELEASED_AFTER_MS;
+    await until("counted auctions leave the journals", isLongAgo, 30_000);
+    await redis.kill();
+    await stayAway(exchange, load);
+    await redis.restart({ isEmptied: true });
+    await untilStoreAgain(exchange);
+    await untilCounted(exchange);
+    const told = /"auctions":"(\d+)","msg":"the store came back without these auctions"/;
+    await until("the loss is told", () => told.test(exchange.stdout()));
+    const lost = Number(told.exec(exchange.stdout())![1]);
+    await untilAnswered(load, 200);
+    await load.stop();
+
+    expect(exchange.printed("the store came back without these auctions")).toBe(1);
+    const { status, overall, checks } = await readReadiness(exchange);
+    expect({ status, overall }).toEqual({ status: 200, overall: "degraded" });
+    expect(checks.statistics!.detail).toBe(`${lost} auctions lost by the store`);
+    const earlier = heldOf(before.answered);
+    expect(lost).toBeGreaterThan(earlier);
+    const held = earlier + heldOf(load.answered);
+    const counted = auctionsOf(await readStat(exchange.url));
+    const figures = {
+      answered: held,
+      unknown: load.unknown.length,
+      counted,
+      "reported lost": lost,
+    };
+    printFigures("Redis back empty", { ...figures, difference: counted + lost - held });
+    expect(counted + lost).toBe(held);
+    expect(load.unknown).toEqual([]);
+    expect(await exchange.stop()).toEqual({ code: 0, signal: null });
+    await exchange.leavesNobody();
+  });
+});
