@@ -29,7 +29,7 @@ export function createWindows(
   /** The client's admissions that are still in the window; not yet in the table when new. */
   function current(client: string, nowMs: number): number[] {
     const times = admissions.get(client) ?? [];
-    while (times.length > 0 && times[0]! <= nowMs - windowMs) times.shift();
+    while (times.length > 0 && nowMs - times[0]! >= windowMs) times.shift();
     return times;
   }
 
@@ -43,7 +43,7 @@ export function createWindows(
   function dropExpired(nowMs: number): void {
     let looked = 0;
     for (const [client, times] of admissions) {
-      const isExpired = (times[times.length - 1] ?? 0) <= nowMs - windowMs;
+      const isExpired = nowMs - (times[times.length - 1] ?? 0) >= windowMs;
       if (!isExpired && admissions.size <= clientsMax) return;
       admissions.delete(client);
       if (++looked === 2) return;
@@ -60,7 +60,7 @@ export function createWindows(
     return {
       granted,
       remaining: Math.max(0, max - times.length),
-      resetMs: blocker + windowMs - nowMs,
+      resetMs: windowMs - (nowMs - blocker), // In this order never above the window.
     };
   }
 
@@ -79,7 +79,7 @@ export function createWindows(
   function restore(past: readonly PastAdmissions[]): void {
     const nowMs = now();
     for (const { client, admissions: old } of past) {
-      const restored = old.map(({ ageMs }) => nowMs - ageMs).filter((at) => at > nowMs - windowMs);
+      const restored = old.map(({ ageMs }) => nowMs - ageMs).filter((at) => nowMs - at < windowMs);
       if (restored.length === 0) continue;
       const times = [...current(client, nowMs), ...restored].sort((a, b) => a - b);
       put(client, times.slice(-max), nowMs);

@@ -111,6 +111,24 @@ describe("the table", () => {
   });
 });
 
+test("tells a time above nothing and within the window, whatever the clock's fractions", () => {
+  const waits = fc.array(fc.double({ min: 0, max: 100, noNaN: true }), { maxLength: 30 });
+  const start = fc.double({ min: 0, max: 1e10, noNaN: true });
+  fc.assert(
+    fc.property(start, waits, (startMs, waitsMs) => {
+      const { ask, clock } = windowsAt(undefined, { max: 2, windowMs: 100 });
+      clock.nowMs = startMs;
+      for (const waitMs of waitsMs) {
+        clock.nowMs += waitMs;
+        const { resetMs } = ask("a");
+        expect(resetMs).toBeGreaterThan(0);
+        expect(resetMs).toBeLessThanOrEqual(100);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test("any sequence of calls is decided as by a list of all admissions", () => {
   const step = fc.record({
     waitMs: fc.oneof(fc.integer({ min: 0, max: 30 }), fc.constantFrom(0, 0.25, 99, 100)),
