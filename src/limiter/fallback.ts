@@ -47,6 +47,8 @@ const PROBE_MS = 250;
 const SHADOW_CLIENTS_MAX = 65_536;
 /** Admissions that wait to be put back. Beyond it the oldest tenth is let go. */
 const OWED_MAX = 200_000;
+/** Put back where nothing is owed: a store that refuses to write must not be taken for well. */
+const PROBE: PastAdmissions = { client: "probe", admissions: [{ id: "probe", ageMs: 0 }] };
 
 /**
  * Guards the store's admissions with a breaker. While it is open, each worker admits its share of
@@ -93,7 +95,6 @@ export function createFallback(options: FallbackOptions): Fallback {
     results.forEach((result, i) => {
       if (result.granted > 0) own.note(entries[i]!.client, result.granted);
     });
-    if (owed.length > 0) scheduleProbe(); // Admitted while the breaker was closing.
     return results;
   }
 
@@ -104,6 +105,7 @@ export function createFallback(options: FallbackOptions): Fallback {
     results.forEach(({ granted }, i) => {
       owe(entries[i]!.client, granted);
     });
+    if (owed.length > 0) scheduleProbe(); // Also after a single call that failed.
     return results.map((result) => ({ ...result, isLocal: true }));
   }
 
@@ -121,27 +123,25 @@ export function createFallback(options: FallbackOptions): Fallback {
     if (owed.length > OWED_MAX) owed = owed.slice(OWED_MAX / 10);
   }
 
+  /** One that is due stays due: bids that keep coming must not put it off. */
   function scheduleProbe(): void {
     if (isStopped || isPaying) return;
-    clearTimeout(probe);
-    probe = setTimeout(tryStore, probeMs + 1);
+    probe ??= setTimeout(tryStore, probeMs + 1);
   }
 
   /** Pays back what is owed; the breaker closes when that has succeeded. */
   async function tryStore(): Promise<void> {
+    probe = undefined;
     isPaying = true;
-    const isPaid = await breaker.execute(payBack).then(
-      () => true,
-      () => false,
-    );
+    await breaker.execute(payBack).catch(() => {});
     isPaying = false;
-    if (!isPaid) scheduleProbe();
+    if (breaker.state !== CircuitState.Closed || owed.length > 0) scheduleProbe();
   }
 
   async function payBack(): Promise<void> {
     do {
       const due = dropExpired();
-      await restore(groupByClient(due));
+      await restore(due.length > 0 ? groupByClient(due) : [PROBE]);
       // Only what was put back: more may have come meanwhile, and the oldest may have been let go.
       const paid = new Set(due);
       owed = owed.filter((admission) => !paid.has(admission));
