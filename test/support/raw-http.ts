@@ -55,14 +55,14 @@ export async function askOnce(port: number, request: RawRequest | string): Promi
   }
 }
 
-export async function openConnection(port: number): Promise<RawConnection> {
+export async function openConnection(port: number, hostname = "127.0.0.1"): Promise<RawConnection> {
   let received = "";
   let unsent = new Uint8Array();
   let isOpen = true;
   let waiting: { isHead: boolean; answered: PromiseWithResolvers<RawAnswer> } | undefined;
 
   const socket = await Bun.connect({
-    hostname: "127.0.0.1",
+    hostname,
     port,
     socket: {
       data(_, chunk) {
