@@ -3,11 +3,11 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { countryCode } from "../../src/catalog/country.ts";
 import { createJournal, createJournalFolder, openJournal } from "../../src/stats/journal.ts";
-import { createNames } from "../../src/stats/names.ts";
 import { type AuctionOutcome, BidderState } from "../../src/stats/outcome.ts";
-import { type Journal, journalBytes, journalOver } from "../../src/stats/ring.ts";
+import { type Journal, journalOver } from "../../src/stats/ring.ts";
 import { anyOutcome, journalInMemory, outcomeOf, supplyOf } from "../support/auctions.ts";
 import { createFolder } from "../support/folder.ts";
+import { BIDDERS_OF_WRITER, JOURNAL_WRITER } from "../support/journal-writer.ts";
 
 interface Read {
   supplyId: string;
@@ -51,8 +51,7 @@ const large = supplyOf(
 
 describe("a ring", () => {
   test("gives back every field of a record", () => {
-    using folder = createFolder();
-    const journal = journalInMemory(folder.path("names"));
+    using journal = journalInMemory();
     const every = large.bidders.map((_, place) => (place % 5) as BidderState);
     const outcomes = [
       outcomeOf(small, { country: "AA" }),
@@ -73,8 +72,7 @@ describe("a ring", () => {
   });
 
   test("refuses an outcome that does not fit, and is as before", () => {
-    using folder = createFolder();
-    const journal = journalInMemory(folder.path("names"), 1_024);
+    using journal = journalInMemory(1_024);
     let appended = 0;
     expect(() => {
       for (;;) {
@@ -95,8 +93,7 @@ describe("a ring", () => {
   });
 
   test("holds records up to its last word", () => {
-    using folder = createFolder();
-    const journal = journalInMemory(folder.path("names"), 1_024);
+    using journal = journalInMemory(1_024);
     const outcomes = [
       ...Array.from({ length: 2 }, () => outcomeOf(supplyOf("empty", []))), // Five words each.
       ...Array.from({ length: 169 }, () => outcomeOf(small)), // Six.
@@ -107,8 +104,7 @@ describe("a ring", () => {
   });
 
   test("has room only for what surely fits", () => {
-    using folder = createFolder();
-    const journal = journalInMemory(folder.path("names"), 1_024);
+    using journal = journalInMemory(1_024);
     for (let reserved = 0; journal.hasRoom(reserved); reserved++) {
       expect(reserved).toBeLessThan(1_024 / 105);
     }
@@ -120,8 +116,7 @@ describe("a ring", () => {
   });
 
   test("does not release what is not there", () => {
-    using folder = createFolder();
-    const journal = journalInMemory(folder.path("names"));
+    using journal = journalInMemory();
     journal.append(outcomeOf(small));
     journal.append(outcomeOf(small));
     const { committed } = journal;
@@ -133,16 +128,6 @@ describe("a ring", () => {
     expect(readAll(journal).records).toEqual([]);
   });
 
-  /** A ring whose positions are at a value that takes days to reach. */
-  function ringAt(position: number, namesPath: string): Journal {
-    const bytes = new Uint8Array(journalBytes(1_024));
-    new Int32Array(bytes.buffer)[2] = position | 0;
-    new Float64Array(bytes.buffer)[2] = position;
-    const journal = journalOver(bytes, createNames(namesPath));
-    expect([journal.tail(), journal.committed()]).toEqual([position, position]);
-    return journal;
-  }
-
   test.each([0, 2 ** 24 - 7, 2 ** 31 - 3, 2 ** 32 - 5, 2 ** 32, 2 ** 40 + 11])(
     "keeps what a queue would, through all its laps from position %d on",
     (position) => {
@@ -152,8 +137,8 @@ describe("a ring", () => {
       );
       fc.assert(
         fc.property(steps, (ops) => {
-          using folder = createFolder();
-          const journal = ringAt(position, folder.path("names"));
+          using journal = journalInMemory(1_024, position);
+          expect([journal.tail(), journal.committed()]).toEqual([position, position]);
           const queue: { read: Read; start: number }[] = [];
           for (const op of ops) {
             if (typeof op === "number") {
@@ -186,11 +171,9 @@ describe("a ring", () => {
   );
 
   test("stops at a record that was not written whole", () => {
-    using folder = createFolder();
-    const bytes = new Uint8Array(journalBytes(1_024));
+    using journal = journalInMemory(1_024);
+    const { bytes, names } = journal;
     const words = new Int32Array(bytes.buffer);
-    const names = createNames(folder.path("names"));
-    const journal = journalOver(bytes, names);
     for (let i = 0; i < 3; i++) journal.append(outcomeOf(small));
     const intact = words.slice();
     const lastAt = words.length - 1_024 + 12; // The third record, of six words each.
@@ -217,10 +200,8 @@ describe("a ring", () => {
   });
 
   test("refuses bytes that are not a journal", () => {
-    using folder = createFolder();
-    const names = createNames(folder.path("names"));
-    const bytes = new Uint8Array(journalBytes(1_024)).fill(7);
-    expect(() => journalOver(bytes, names)).toThrow("journal");
+    using journal = journalInMemory(1_024);
+    expect(() => journalOver(journal.bytes.fill(7), journal.names)).toThrow("journal");
   });
 });
 
@@ -254,10 +235,9 @@ describe("a journal's file", () => {
 
   test("holds what was committed before a SIGKILL, whole and in order", async () => {
     using folder = createFolder();
-    const script = `${import.meta.dir}/../support/journal-writer.ts`;
     for (let round = 0; round < 6; round++) {
       const path = folder.path(`${round}.journal`);
-      const child = Bun.spawn([process.execPath, script, path, String(2 ** (12 + round))], {
+      const child = Bun.spawn([process.execPath, JOURNAL_WRITER, path, String(2 ** (12 + round))], {
         stdout: "pipe",
         stderr: "inherit",
       });
@@ -280,8 +260,8 @@ describe("a journal's file", () => {
         if (last > 0) expect(record.ordinal).toBe(last + 1);
         last = record.ordinal;
         expect(record.clearingPriceMicros).toBe(record.ordinal);
-        expect(record.winner).toBe(record.ordinal % 12);
-        for (let place = 0; place < 12; place++) {
+        expect(record.winner).toBe(record.ordinal % BIDDERS_OF_WRITER);
+        for (let place = 0; place < BIDDERS_OF_WRITER; place++) {
           if (record.stateAt(place) !== BidderState.bid) throw new Error(`${last}: torn states`);
         }
       });

@@ -3,7 +3,6 @@ import { createJournalCounter } from "../../src/stats/journal-counter.ts";
 import { createRecorder, RETENTION_MS, type Recorder } from "../../src/stats/recorder.ts";
 import type { Journal } from "../../src/stats/ring.ts";
 import { journalInMemory, outcomeOf, supplyOf } from "../support/auctions.ts";
-import { createFolder } from "../support/folder.ts";
 import { createScriptedStore, type ScriptedStore } from "../support/scripted-store.ts";
 
 const FLUSH_MS = 250;
@@ -30,8 +29,7 @@ interface Bench extends Disposable {
 }
 
 function createBench(ringWords?: number): Bench {
-  const folder = createFolder();
-  const journal = journalInMemory(folder.path("names"), ringWords);
+  const journal = journalInMemory(ringWords);
   const store = createScriptedStore();
   const changes: string[] = [];
   let nowMs = 1_000_000;
@@ -74,7 +72,7 @@ function createBench(ringWords?: number): Bench {
     },
     isTicking: () => tick !== undefined,
     total: () => store.counted().get("s")?.get("total_reqs") ?? 0n,
-    [Symbol.dispose]: () => folder[Symbol.dispose](),
+    [Symbol.dispose]: journal[Symbol.dispose],
   };
   return bench;
 }

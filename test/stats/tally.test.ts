@@ -12,7 +12,6 @@ import {
   outcomeOf,
   supplyOf,
 } from "../support/auctions.ts";
-import { createFolder } from "../support/folder.ts";
 
 /** Appends, and gives the position behind each record. */
 function appendAll(journal: Journal, outcomes: readonly AuctionOutcome[]): number[] {
@@ -32,8 +31,7 @@ test("any split of the records adds up to what a count by hand gives", () => {
   });
   fc.assert(
     fc.property(splits, ({ outcomes, cuts }) => {
-      using folder = createFolder();
-      const journal = journalInMemory(folder.path("names"));
+      using journal = journalInMemory();
       const ends = appendAll(journal, outcomes);
       const places = cuts.map((cut) => Math.min(cut, ends.length - 1)).sort((a, b) => a - b);
       let from = 0;
@@ -66,8 +64,7 @@ test("leaves out what was counted before, by supply, over any range that holds i
   });
   fc.assert(
     fc.property(cases, ({ outcomes, counted }) => {
-      using folder = createFolder();
-      const journal = journalInMemory(folder.path("names"));
+      using journal = journalInMemory();
       appendAll(journal, outcomes);
       const ids = [...new Set(outcomes.map(({ supply }) => supply.id))];
       const countedOf = (id: string) => counted[ids.indexOf(id)]!;
@@ -90,8 +87,7 @@ test("leaves out what was counted before, by supply, over any range that holds i
 });
 
 test("names the counters as the stores hold them", () => {
-  using folder = createFolder();
-  const journal = journalInMemory(folder.path("names"));
+  using journal = journalInMemory();
   const supply = supplyOf("s", ["won", "declined", "late", "broken", "elsewhere", "lost"]);
   const states = [bid, noBid, timeout, error, notAsked, bid];
   appendAll(journal, [
@@ -118,8 +114,7 @@ test("names the counters as the stores hold them", () => {
 });
 
 test("adds up revenue far beyond 32 bits, to the micro", () => {
-  using folder = createFolder();
-  const journal = journalInMemory(folder.path("names"), 2 ** 20);
+  using journal = journalInMemory(2 ** 20);
   const supply = supplyOf("s", ["b"]);
   const clearingPriceMicros = 2 ** 32 - 1;
   for (let i = 0; i < 100_000; i++) {
@@ -130,7 +125,6 @@ test("adds up revenue far beyond 32 bits, to the micro", () => {
 });
 
 test("gives nothing for an empty range", () => {
-  using folder = createFolder();
-  const journal = journalInMemory(folder.path("names"));
+  using journal = journalInMemory();
   expect(tallyRecords(journal, 0, 0, nothingCounted)).toEqual({ tallies: [], end: 0 });
 });

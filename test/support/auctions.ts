@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import type { Supply } from "../../src/catalog/catalog.ts";
-import { createNames } from "../../src/stats/names.ts";
+import { createNames, type Names } from "../../src/stats/names.ts";
 import { type AuctionOutcome, BidderState } from "../../src/stats/outcome.ts";
 import { type Journal, journalBytes, journalOver } from "../../src/stats/ring.ts";
+import { createFolder } from "./folder.ts";
 
 /** A supply as the catalog gives it; who may bid plays no part in the statistics. */
 export function supplyOf(id: string, bidderIds: readonly string[]): Supply {
@@ -33,7 +34,7 @@ export function outcomeOf(supply: Supply, shape: OutcomeShape = {}): AuctionOutc
 }
 
 /** Three supplies, one of which changes its bidders, and one without any. */
-export const SUPPLIES: readonly Supply[] = [
+const SUPPLIES: readonly Supply[] = [
   supplyOf("supply1", ["b1", "b2", "b3"]),
   supplyOf(
     "__proto__",
@@ -84,7 +85,22 @@ export function addTo(counted: Counted, supplyId: string, field: string, by: big
   counted.set(supplyId, fields.set(field, (fields.get(field) ?? 0n) + by));
 }
 
-/** A journal in memory, with its names in a file that is not there yet. */
-export function journalInMemory(namesPath: string, ringWords = 2 ** 16): Journal {
-  return journalOver(new Uint8Array(journalBytes(ringWords)), createNames(namesPath));
+export interface JournalInMemory extends Journal, Disposable {
+  readonly bytes: Uint8Array;
+  readonly names: Names;
+}
+
+/** A journal in memory. Only its names are in a file, until it is disposed of. */
+export function journalInMemory(ringWords = 2 ** 16, startAt = 0): JournalInMemory {
+  const folder = createFolder();
+  const names = createNames(folder.path("names"));
+  const bytes = new Uint8Array(journalBytes(ringWords));
+  // The header of a producer that has got so far: what is committed, and the tail.
+  new Int32Array(bytes.buffer)[2] = startAt | 0;
+  new Float64Array(bytes.buffer)[2] = startAt;
+  const dispose = () => {
+    names.close();
+    folder[Symbol.dispose]();
+  };
+  return { ...journalOver(bytes, names), bytes, names, [Symbol.dispose]: dispose };
 }
