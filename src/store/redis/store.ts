@@ -22,8 +22,6 @@ const admitScript = createScript(admitSource);
 const restoreScript = createScript(restoreSource);
 const applyScript = createScript(applySource);
 
-/** Redis runs a script alone, so a call stays short: about 2 ms at 60 fields a supply. */
-const SUPPLIES_PER_CALL = 16;
 /** Clients whose admissions one call puts back: below 2 ms of Redis's time. */
 const CLIENTS_PER_RESTORE = 256;
 /** Hashes read in one round trip. */
@@ -102,14 +100,12 @@ export function createRedisStore(options: RedisStoreOptions): Store {
     // Every time: a server that came back empty has to learn them again. Ahead of the counters, so
     // that a crash in between leaves a listed supply without counters.
     const listed = stats.sadd(COUNTED_SUPPLIES_KEY, ...batch.map((part) => part.supplyId));
-    const calls: Promise<string[]>[] = [];
-    for (let at = 0; at < batch.length; at += SUPPLIES_PER_CALL) {
-      const part = batch.slice(at, at + SUPPLIES_PER_CALL);
-      const keys = part.map(({ supplyId }) => countersKey(supplyId));
-      calls.push(applyScript.run(stats, keys, applyArgs(name, part)) as Promise<string[]>);
-    }
+    const calls = batch.map((part) => {
+      const args = applyArgs(name, part);
+      return applyScript.run(stats, [countersKey(part.supplyId)], args) as Promise<string>;
+    });
     const work = Promise.all([Promise.all(calls), listed]);
-    const replies = (await within(work, deadlineMs, "apply"))[0].flat();
+    const [replies] = await within(work, deadlineMs, "apply");
     return batch.map((part, i) => readApplyReply(part, replies[i]!));
   }
 
@@ -163,11 +159,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   return { admit, restore, apply, read, forget, ping, close };
 }
 
-function applyArgs(producer: string, batch: readonly SupplyIncrements[]): string[] {
-  const args = [offsetField(producer)];
-  for (const { from, to, increments } of batch) {
-    args.push(String(from), String(to), String(increments.size));
-    for (const [field, by] of increments) args.push(field, String(by));
-  }
+function applyArgs(producer: string, { from, to, increments }: SupplyIncrements): string[] {
+  const args = [offsetField(producer), String(from), String(to)];
+  for (const [field, by] of increments) args.push(field, String(by));
   return args;
 }
