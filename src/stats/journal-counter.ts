@@ -11,7 +11,10 @@ export interface JournalCounterOptions {
    * once, however often it is lost.
    */
   onLost: (supplyId: string, records: number) => void;
-  /** A supply whose counters refuse. Its records stay in the journal and are tried again. */
+  /**
+   * A supply whose counters refuse. Its records stay in the journal and are tried again; it is told
+   * once until they are taken, or refused for another reason.
+   */
   onRefused: (supplyId: string, error: Error) => void;
 }
 
@@ -54,6 +57,8 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   const highest = new Map<string, number>();
   /** Of each supply: ranges (from, to] of ordinals that were told as lost; they do not overlap. */
   const lost = new Map<string, { from: number; to: number }[]>();
+  /** Of each supply that is refused: why. */
+  const refused = new Map<string, string>();
   let rechecking: ReadonlySet<string> | undefined;
   let counted = journal.tail();
   let timesBack = 0;
@@ -110,9 +115,11 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
 
   function settlePart({ supplyId, from, to, isGap }: Part, reply: ApplyReply): boolean {
     if (reply instanceof Error) {
-      onRefused(supplyId, reply);
+      if (refused.get(supplyId) !== reply.message) onRefused(supplyId, reply);
+      refused.set(supplyId, reply.message);
       return false;
     }
+    refused.delete(supplyId);
     const held = highest.get(supplyId) ?? 0;
     stored.set(supplyId, reply);
     highest.set(supplyId, Math.max(reply, held));
