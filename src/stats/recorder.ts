@@ -10,6 +10,8 @@ import type { Journal } from "./ring.ts";
 export const RETENTION_MS = 10_000;
 /** Between two releases, since each asks the store about all that is kept. */
 const RELEASE_EVERY_MS = 1_000;
+/** Supplies prepared at once: some 10 ms of the event loop. */
+const PREPARED_SUPPLIES_MAX = 1_000;
 /** Room kept for auctions that were let in before the journal filled up. */
 const RESERVED_RECORDS = 2_048;
 
@@ -32,6 +34,7 @@ export interface Recorder {
   record(outcome: AuctionOutcome): void;
   /**
    * Writes down what records of these supplies need on the disk, so that no bid finds it full.
+   * Of more than a thousand it takes the first: the others' turn comes with their first bid.
    * @throws Error when the disk refuses; the supplies that are left are tried when they are bid for
    */
   prepare(supplies: Iterable<Supply>): void;
@@ -128,7 +131,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
   return {
     record: journal.append,
     prepare(supplies) {
-      for (const supply of supplies) journal.name(supply);
+      let left = PREPARED_SUPPLIES_MAX;
+      for (const supply of supplies) {
+        if (left-- === 0) return;
+        journal.name(supply);
+      }
     },
     hasRoom,
     canRecord,
