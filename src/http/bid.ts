@@ -97,7 +97,8 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
   /** IETF draft-ietf-httpapi-ratelimit-headers: what is left, and seconds until there is more. */
   const limitHeaders = ({ remaining, resetMs }: Verdict): Record<string, string> => ({
     "ratelimit-policy": policy,
-    ratelimit: `"ip";r=${remaining};t=${Math.ceil(resetMs / 1000)}`,
+    // Where everybody is admitted without the store, nothing counts down.
+    ratelimit: `"ip";r=${Math.min(remaining, limit.max)};t=${Math.ceil(resetMs / 1000)}`,
   });
 
   function refuse(requestId: string, { resetMs }: Verdict, headers: Record<string, string>) {

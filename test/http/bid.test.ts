@@ -271,6 +271,11 @@ describe("a bid over the limit", () => {
     expect(headers.ratelimit).toBe(`"ip";r=0;t=${seconds}`);
   });
 
+  test("is never told of more than the limit, where a batch was admitted without the store", async () => {
+    const { headers } = await answerOf({ admit: () => ({ ...ADMITTED, remaining: 26 }) });
+    expect(headers.ratelimit).toBe('"ip";r=3;t=60');
+  });
+
   test("is not limited where the limiter is off, nor told of a quota", async () => {
     const { status, headers, admitted } = await answerOf({ limiter: undefined });
     expect([status, admitted]).toEqual([200, []]);
