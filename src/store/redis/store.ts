@@ -22,6 +22,8 @@ const admitScript = createScript(admitSource);
 const restoreScript = createScript(restoreSource);
 const applyScript = createScript(applySource);
 
+/** Clocks drift by some milliseconds in this time, far below the deadline of an admission. */
+const CLOCK_EVERY_MS = 30_000;
 /** Clients whose admissions one call puts back: below 2 ms of Redis's time. */
 const CLIENTS_PER_RESTORE = 256;
 /** Hashes read in one round trip. */
@@ -47,10 +49,14 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   let batches = 0;
   let serverClock: { us: number; readAtMs: number } | undefined;
   // Known before the first admission, so that even that one carries a deadline.
-  limiter.on("ready", () => void readServerClock().catch(() => {}));
+  limiter.on("ready", readServerClock);
+  const clockTimer = setInterval(readServerClock, CLOCK_EVERY_MS);
 
   async function readServerClock(): Promise<void> {
-    const [seconds, us] = await within(limiter.time(), deadlineMs, "time");
+    if (limiter.status !== "ready") return;
+    const time = await within(limiter.time(), deadlineMs, "time").catch(() => undefined);
+    if (!time) return;
+    const [seconds, us] = time;
     serverClock = { us: Number(seconds) * 1e6 + Number(us), readAtMs: performance.now() };
   }
 
@@ -151,6 +157,7 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   }
 
   function close() {
+    clearInterval(clockTimer);
     // Not quit(): that would wait for a Redis that is away.
     limiter.disconnect();
     stats.disconnect();

@@ -217,6 +217,13 @@ describe("restore.lua", () => {
   });
 });
 
+test("admit.lua takes the place of a key that is no sorted set, and admits the others", async () => {
+  await redis.set("rl:b", "text");
+  const reply = await admit(["rl:a", "rl:b", "rl:c"]);
+  expect([reply[1], reply[3], reply[5]]).toEqual([2, 2, 2]);
+  expect(await redis.zcard("rl:b")).toBe(1);
+});
+
 describe("apply.lua", () => {
   /** What one supply's call says. */
   const change = (from: number, to: number, increments: Record<string, string | number> = {}) => [

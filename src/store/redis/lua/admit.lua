@@ -3,7 +3,8 @@
   admitted in the last `window_us`. Refusals are not recorded, so a client that keeps hammering
   still recovers on time.
 
-  KEYS[i]      sorted set of client i: score = admission in microseconds, member unique
+  KEYS[i]      sorted set of client i: score = admission in microseconds, member unique; a key of
+               another type is deleted
   ARGV[1]      max          admissions per window, >= 1
   ARGV[2]      window_us    window length, microseconds
   ARGV[3]      deadline_us  Redis time after which the caller no longer waits; 0 for none
@@ -36,7 +37,12 @@ end
 
 for i, key in ipairs(KEYS) do
   local wanted = tonumber(ARGV[4 + i])
-  local count = redis.call("ZCARD", key)
+  local count = redis.pcall("ZCARD", key)
+  if type(count) == "table" then
+    -- Not a sorted set, so not ours: it must not fail the clients beside it.
+    redis.call("DEL", key)
+    count = 0
+  end
   local oldest_us = now_us
   if count > 0 then
     -- What left the window, and what lies in the future after the clock went back.
