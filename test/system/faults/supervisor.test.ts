@@ -9,7 +9,7 @@ import { STORES, startStore } from "../../support/stores.ts";
 setDefaultTimeout(120_000);
 
 const DISTINCT = { TRUSTED_PROXIES: "127.0.0.1" };
-const KILLS = shortOrLong(2, 5);
+const KILLS = shortOrLong(1, 5);
 
 describe.each(STORES)("a supervisor killed under load, on the store %s,", (kind) => {
   test("and started again at once on the same folder and port loses no count", async () => {
