@@ -23,7 +23,7 @@ export interface FleetOptions {
 export interface Fleet {
   /**
    * Resolves when every slot has a worker that listens.
-   * @throws Error with the words of a worker that cannot start
+   * @throws Error with the words of a worker that cannot start, or when too many crashed before
    */
   start(): Promise<void>;
   pids(): number[];
@@ -84,6 +84,7 @@ export function createFleet(options: FleetOptions): Fleet {
       const decision = decideRestart(end);
       if (decision === "give up") {
         isStopping = true;
+        refused.reject(new Error("five workers crashed within a minute"));
         return onGiveUp();
       }
       setTimeout(() => refill(slot), decision.restartAfterMs);

@@ -8,7 +8,7 @@ import { openConnection } from "../../support/raw-http.ts";
 
 setDefaultTimeout(240_000);
 
-const MEASURE_MS = shortOrLong(2_000, 30_000);
+const MEASURE_MS = shortOrLong(2_000, 10_000);
 const TRIES = 3;
 /** Where no further try is made, and what is asserted: the machine may be shared. */
 const RATIO_WANTED = shortOrLong(0.8, 0.9);

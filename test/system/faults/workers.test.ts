@@ -1,8 +1,10 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { expectCountedOnce } from "../../support/counting.ts";
 import { type Exchange, startExchange, temporaryFolder } from "../../support/exchange.ts";
 import { printFigures, shortOrLong } from "../../support/faults.ts";
 import { readStat } from "../../support/ledger.ts";
+import { childrenOf } from "../../support/processes.ts";
 import { startSteadyLoad, untilAnswered } from "../../support/steady-load.ts";
 import { STORES, startStore } from "../../support/stores.ts";
 import { until } from "../../support/until.ts";
@@ -14,6 +16,15 @@ const KILLS = shortOrLong(3, 8);
 const KILL_EVERY_MS = 2_000;
 /** Silent for 2 s, looked at each 250 ms, and the machine may be slow. */
 const HANG_MS_MAX = 4_000;
+
+/** The command line of a process; nothing when it has ended. */
+function commandOf(pid: number): string {
+  try {
+    return `${readFileSync(`/proc/${pid}/cmdline`, "utf8")}\0`.replaceAll("\0", " ");
+  } catch {
+    return "";
+  }
+}
 
 const randomOf = <T>(items: readonly T[]) => items[Math.floor(Math.random() * items.length)]!;
 
@@ -67,6 +78,37 @@ describe.each(STORES)("under load, on the store %s,", (kind) => {
 });
 
 describe("a worker that crashes again and again", () => {
+  test.each([
+    ["each worker", 0],
+    ["one of three", 2],
+  ])(
+    "before it serves, %s, ends the start with 1; the service never calls itself open",
+    async (_, spared) => {
+      let isOver = false;
+      const outcome = startExchange().then(
+        async (exchange) => {
+          await exchange[Symbol.asyncDispose]();
+          return "open";
+        },
+        (error: Error) => error.message,
+      );
+      outcome.finally(() => (isOver = true));
+      await until("the service gives up", () => {
+        for (const supervisor of childrenOf(process.pid)) {
+          const workers = childrenOf(supervisor.pid).filter(({ pid }) =>
+            commandOf(pid).includes(" worker "),
+          );
+          const oldestFirst = workers.toSorted((a, b) => Number(a.startedAt) - Number(b.startedAt));
+          for (const { pid } of oldestFirst.slice(spared)) process.kill(pid, "SIGKILL");
+        }
+        return isOver;
+      });
+      expect(await outcome).toStartWith("the exchange did not start");
+      expect(await outcome).toContain("exchange: five workers crashed within a minute");
+      expect(await outcome).not.toContain(" is open on ");
+    },
+  );
+
   test("ends the service with 1 at its fifth crash, and what was answered is kept", async () => {
     using folder = temporaryFolder();
     await using exchange = await startExchange({ dataDir: folder.path, env: DISTINCT });
