@@ -19,7 +19,10 @@ export function runWorker(): void {
   });
   process.on("SIGINT", () => {}); // Ctrl-C reaches the whole group: the supervisor decides.
   process.on("SIGTERM", stop);
-  process.on("disconnect", stop); // The supervisor is gone, perhaps killed: leave no orphan.
+  process.on("disconnect", () => {
+    calls.close();
+    stop(); // The supervisor is gone, perhaps killed: leave no orphan.
+  });
   setInterval(() => {
     if (process.connected) send({ type: "beat" });
   }, BEAT_MS);

@@ -9,15 +9,19 @@ export interface Calls {
   call(name: string, argument: unknown): Promise<unknown>;
   /** Takes an answer in. */
   settle(reply: Extract<Order, { type: "reply" }>): void;
+  /** The supervisor is gone: what waits and what comes is refused. */
+  close(): void;
 }
 
 export function createCalls(send: (report: Report) => void): Calls {
   const pending = new Map<number, (reply: Extract<Order, { type: "reply" }>) => void>();
   let made = 0;
+  let isClosed = false;
 
   function call(name: string, argument: unknown): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (pending.size >= CALLS_MAX) return reject(new Error(`${name}: ${CALLS_MAX} unanswered`));
+      if (isClosed) return reject(new Error(`${name}: the supervisor is gone`));
       const id = ++made;
       pending.set(id, (reply) => {
         if (reply.error === undefined) resolve(reply.result);
@@ -37,5 +41,12 @@ export function createCalls(send: (report: Report) => void): Calls {
     pending.delete(reply.id);
   }
 
-  return { call, settle };
+  function close(): void {
+    isClosed = true;
+    for (const [id, refuse] of pending)
+      refuse({ type: "reply", id, error: "the supervisor is gone" });
+    pending.clear();
+  }
+
+  return { call, settle, close };
 }

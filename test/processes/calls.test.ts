@@ -22,6 +22,15 @@ describe("calls", () => {
     ]);
   });
 
+  test("refuses what waits and what comes once the supervisor is gone", async () => {
+    const { call, close, sent } = loggedCalls();
+    const waiting = call("one", null);
+    close();
+    expect(waiting).rejects.toThrow("the supervisor is gone");
+    expect(call("two", null)).rejects.toThrow("the supervisor is gone");
+    expect(sent).toHaveLength(1);
+  });
+
   test("gives each answer to its own call, in whatever order they come", async () => {
     const { call, settle, sent } = loggedCalls();
     const results = Promise.all([call("one", null), call("two", null)]);
