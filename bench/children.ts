@@ -95,10 +95,7 @@ const hasEnded = (child: Subprocess) => child.exitCode !== null || child.signalC
 async function end(child: Subprocess): Promise<void> {
   if (hasEnded(child)) return;
   child.kill("SIGTERM");
-  const isGone = await Promise.race([
-    child.exited.then(() => true),
-    Bun.sleep(STOP_MS_MAX).then(() => false),
-  ]);
-  if (!isGone) child.kill("SIGKILL");
+  const patience = setTimeout(() => child.kill("SIGKILL"), STOP_MS_MAX);
   await child.exited;
+  clearTimeout(patience);
 }
