@@ -1,3 +1,5 @@
+import { createGenerations } from "../store/embedded/generations.ts";
+
 /** Clients that are known to be over their limit, and until when. */
 export interface DenyCache {
   /** Milliseconds until the client may be admitted again; 0 when it must be asked about. */
@@ -18,14 +20,14 @@ const DRIFT = 0.0005;
 /**
  * Refusing from memory is exact, not a guess: until the oldest admission leaves the window it stays
  * full, and refusals add nothing to it.
- * @param clientsMax  beyond it the entry made first is dropped, and that client is asked about
+ * @param clientsMax  beyond it the half denied longest ago is dropped, and those are asked about
  * @param now         monotonic clock, milliseconds
  */
 export function createDenyCache(
   clientsMax = 65_536,
   now: () => number = () => performance.now(),
 ): DenyCache {
-  const untilMs = new Map<string, number>();
+  const untilMs = createGenerations<number>(clientsMax);
 
   function waitMs(client: string): number {
     const until = untilMs.get(client);
@@ -37,21 +39,8 @@ export function createDenyCache(
   }
 
   function deny(client: string, askedAtMs: number, forMs: number): void {
-    untilMs.delete(client);
-    dropOldest();
     untilMs.set(client, askedAtMs + forMs * (1 - DRIFT));
   }
 
-  /** Two expired entries for each new one keep the table small; a full one loses its oldest. */
-  function dropOldest(): void {
-    let looked = 0;
-    const nowMs = now();
-    for (const [client, until] of untilMs) {
-      if (until > nowMs && untilMs.size < clientsMax) return;
-      untilMs.delete(client);
-      if (++looked === 2) return;
-    }
-  }
-
-  return { waitMs, deny, clear: () => untilMs.clear(), size: () => untilMs.size };
+  return { waitMs, deny, clear: untilMs.clear, size: untilMs.size };
 }

@@ -1,6 +1,7 @@
 import type { AdmitEntry, AdmitResult, PastAdmissions, WindowLimit } from "../store.ts";
+import { createGenerations } from "./generations.ts";
 
-/** Most clients remembered. Beyond it the client that was admitted longest ago is forgotten. */
+/** Most clients remembered. Beyond it the half that was admitted longest ago is forgotten. */
 const CLIENTS_MAX = 1_000_000;
 
 /** The limiter's windows in memory, for one host: the sliding-window log of admit.lua. */
@@ -23,8 +24,8 @@ export function createWindows(
   now: () => number = () => performance.now(),
   clientsMax = CLIENTS_MAX,
 ): Windows {
-  // In order of the last change, oldest first, each with its admissions, oldest first.
-  const admissions = new Map<string, number[]>();
+  const admissions = createGenerations<number[]>(clientsMax); // Each client's, oldest first.
+  let turnedAtMs = now();
 
   /** The client's admissions that are still in the window; not yet in the table when new. */
   function current(client: string, nowMs: number): number[] {
@@ -34,20 +35,12 @@ export function createWindows(
   }
 
   function put(client: string, times: number[], nowMs: number): void {
-    admissions.delete(client); // Set again at the end: the order is by last change.
-    admissions.set(client, times);
-    dropExpired(nowMs);
-  }
-
-  /** Two steps a change keep the table near the number of live clients, without a sweep. */
-  function dropExpired(nowMs: number): void {
-    let looked = 0;
-    for (const [client, times] of admissions) {
-      const isExpired = nowMs - (times[times.length - 1] ?? 0) >= windowMs;
-      if (!isExpired && admissions.size <= clientsMax) return;
-      admissions.delete(client);
-      if (++looked === 2) return;
+    // What was not admitted again for a whole window has left it.
+    if (nowMs - turnedAtMs >= windowMs) {
+      admissions.turn();
+      turnedAtMs = nowMs;
     }
+    admissions.set(client, times);
   }
 
   function admitOne({ client, wanted }: AdmitEntry, nowMs: number): AdmitResult {
@@ -86,5 +79,5 @@ export function createWindows(
     }
   }
 
-  return { admit, note, restore, size: () => admissions.size };
+  return { admit, note, restore, size: admissions.size };
 }
