@@ -7,7 +7,7 @@ export const BIDDERS_MAX = 1000;
 const Id = Type.String({ minLength: 1, maxLength: 64, pattern: "^[\\x21-\\x7e]+$" });
 
 /** The catalog as written down. Unknown fields are refused: a misspelt one must not be ignored. */
-export const CatalogSchema = Type.Object(
+const CatalogSchema = Type.Object(
   {
     supplies: Type.Record(Type.String(), Type.Array(Id, { maxItems: BIDDERS_MAX })),
     bidders: Type.Record(

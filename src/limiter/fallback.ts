@@ -3,7 +3,7 @@ import { createWindows } from "../store/embedded/windows.ts";
 import type { AdmitEntry, AdmitResult, PastAdmissions, WindowLimit } from "../store/store.ts";
 
 /** What to do while the store does not answer. */
-export type OnStoreError = "local" | "open" | "closed";
+type OnStoreError = "local" | "open" | "closed";
 
 /** The store does not answer and the setting is not to admit without it. */
 export class LimiterClosedError extends Error {

@@ -13,7 +13,7 @@ import { createNames, readNames } from "./names.ts";
 import { type Journal, journalBytes, journalOver } from "./ring.ts";
 
 /** 4 Mi words are 16 MiB: some 100 seconds of 7,000 auctions a second. A power of two. */
-export const RING_WORDS = 2 ** 22;
+const RING_WORDS = 2 ** 22;
 
 const namesPath = (path: string) => path.replace(/\.journal$/, ".names");
 

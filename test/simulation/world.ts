@@ -186,15 +186,11 @@ export function createWorld(seed: number): World {
   }
 
   function deliver(): void {
-    if (stale.length > 0 && random() < 0.3) {
-      const late = stale.splice(Math.floor(random() * stale.length), 1)[0]!;
-      if (late.atMs >= clock.now() - STALE_MS) late.run();
-      return;
-    }
+    if (stale.length > 0 && random() < 0.3) return deliverLate();
     if (calls.length === 0) return;
-    const call = calls.splice(Math.floor(random() * calls.length), 1)[0]!;
-    const isLost = call.atMs < clock.now() - STALE_MS;
-    const fate = isLost ? 0 : isHealing ? 1 : random();
+    const call = takeAny(calls);
+    const isTooOld = call.atMs < clock.now() - STALE_MS;
+    const fate = isTooOld ? 0 : isHealing ? 1 : random();
     if (fate < 0.1) call.reject(new Error("lost on the way there"));
     else if (fate < 0.2) {
       call.run();
@@ -204,6 +200,13 @@ export function createWorld(seed: number): World {
       call.reject(new Error("not answered in time"));
     } else call.resolve(call.run());
   }
+
+  function deliverLate(): void {
+    const call = takeAny(stale);
+    if (call.atMs >= clock.now() - STALE_MS) call.run();
+  }
+
+  const takeAny = (from: Call[]) => from.splice(Math.floor(random() * from.length), 1)[0]!;
 
   async function step(): Promise<void> {
     const dice = random();

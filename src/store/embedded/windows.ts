@@ -2,7 +2,7 @@ import type { AdmitEntry, AdmitResult, PastAdmissions, WindowLimit } from "../st
 import { createGenerations } from "./generations.ts";
 
 /** Most clients remembered. Beyond it the half that was admitted longest ago is forgotten. */
-const CLIENTS_MAX = 1_000_000;
+const CLIENTS_MAX = 2_000_000;
 
 /** The limiter's windows in memory, for one host: the sliding-window log of admit.lua. */
 export interface Windows {
