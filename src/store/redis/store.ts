@@ -47,36 +47,48 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   const { limiter, stats, limit, producer, admitDeadlineMs, deadlineMs } = options;
   const window = [String(limit.max), String(limit.windowMs * 1000)] as const;
   let batches = 0;
-  let serverClock: { us: number; readAtMs: number } | undefined;
+  /** A reading of Redis's clock: made between these two moments of ours. */
+  let serverClock: { us: number; sentMs: number; answeredMs: number } | undefined;
   // Known before the first admission, so that even that one carries a deadline.
   limiter.on("ready", readServerClock);
   const clockTimer = setInterval(readServerClock, CLOCK_EVERY_MS);
 
   async function readServerClock(): Promise<void> {
     if (limiter.status !== "ready") return;
+    const sentMs = performance.now();
     const time = await within(limiter.time(), deadlineMs, "time").catch(() => undefined);
     if (!time) return;
     const [seconds, us] = time;
-    serverClock = { us: Number(seconds) * 1e6 + Number(us), readAtMs: performance.now() };
+    noteServerClock(Number(seconds) * 1e6 + Number(us), sentMs);
   }
 
-  /** Redis time so many milliseconds from now, by what is known of its clock; "0": nothing is. */
-  function serverTimeUs(aheadMs = 0): string {
+  function noteServerClock(us: number, sentMs: number): void {
+    serverClock = { us, sentMs, answeredMs: performance.now() };
+  }
+
+  /** Redis's clock after `aheadMs`, at the earliest; "0" when nothing is known of it. */
+  function earliestServerUs(aheadMs: number): string {
     if (!serverClock) return "0";
-    const elapsedMs = performance.now() - serverClock.readAtMs;
-    return String(Math.round(serverClock.us + (elapsedMs + aheadMs) * 1000));
+    return toServerUs(serverClock.us, performance.now() + aheadMs - serverClock.answeredMs);
+  }
+
+  /** Redis's clock now, at the latest. */
+  function latestServerUs(): string {
+    if (!serverClock) return "0";
+    return toServerUs(serverClock.us, performance.now() - serverClock.sentMs);
   }
 
   async function admit(entries: readonly AdmitEntry[]): Promise<readonly AdmitResult[]> {
     batches++;
     const keys = entries.map((entry) => admissionsKey(entry.client));
     // Nobody waits for the call any more then, so it must not use quota.
-    const deadlineUs = serverTimeUs(admitDeadlineMs);
+    const deadlineUs = earliestServerUs(admitDeadlineMs);
     const args = [...window, deadlineUs, `${producer}.${batches.toString(36)}`];
     for (const entry of entries) args.push(String(entry.wanted));
+    const sentMs = performance.now();
     const call = admitScript.run(limiter, keys, args) as Promise<number[]>;
     const reply = await within(call, admitDeadlineMs, "admit");
-    serverClock = { us: reply[0]!, readAtMs: performance.now() };
+    noteServerClock(reply[0]!, sentMs);
     if (reply.length === 1) throw new Error("admit: reached Redis after its deadline");
     return entries.map(({ wanted }, i) => {
       const left = reply[2 * i + 1]!;
@@ -91,7 +103,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
   async function restore(past: readonly PastAdmissions[]): Promise<void> {
     for (let at = 0; at < past.length; at += CLIENTS_PER_RESTORE) {
       const part = past.slice(at, at + CLIENTS_PER_RESTORE);
-      const args: string[] = [window[1], serverTimeUs()];
+      // At the latest, so that nothing leaves the window before its time.
+      const args: string[] = [window[1], latestServerUs()];
       for (const { admissions } of part) {
         args.push(String(admissions.length));
         for (const { id, ageMs } of admissions) args.push(String(Math.round(ageMs * 1000)), id);
@@ -165,6 +178,8 @@ export function createRedisStore(options: RedisStoreOptions): Store {
 
   return { admit, restore, apply, read, forget, ping, close };
 }
+
+const toServerUs = (us: number, elapsedMs: number) => String(Math.round(us + elapsedMs * 1000));
 
 function applyArgs(producer: string, { from, to, increments }: SupplyIncrements): string[] {
   const args = [offsetField(producer), String(from), String(to)];
