@@ -38,6 +38,12 @@ export interface Fallback {
   stop(): void;
 }
 
+/** An admission that the store does not know of yet. */
+interface Owed {
+  readonly id: string;
+  readonly atMs: number;
+}
+
 const FAILURES_MAX = 5;
 const PROBE_MS = 250;
 /**
@@ -47,6 +53,8 @@ const PROBE_MS = 250;
 const SHADOW_CLIENTS_MAX = 65_536;
 /** Admissions that wait to be put back. Beyond it the oldest tenth is let go. */
 const OWED_MAX = 200_000;
+/** Put back at once; a store that is away is not offered all that is owed again and again. */
+const CLIENTS_PER_CALL = 1_024;
 /** Put back where nothing is owed: a store that refuses to write must not be taken for well. */
 const PROBE: PastAdmissions = { client: "probe", admissions: [{ id: "probe", ageMs: 0 }] };
 
@@ -67,7 +75,9 @@ export function createFallback(options: FallbackOptions): Fallback {
     halfOpenAfter: probeMs,
     breaker: new ConsecutiveBreaker(FAILURES_MAX),
   });
-  let owed: { client: string; id: string; atMs: number }[] = [];
+  /** Admissions to put back, by client. */
+  const owed = new Map<string, Owed[]>();
+  let owedNow = 0;
   let owedEver = 0;
   let isPaying = false;
   let isAway = false;
@@ -87,6 +97,9 @@ export function createFallback(options: FallbackOptions): Fallback {
   async function admit(entries: readonly AdmitEntry[]): Promise<readonly GuardedResult[]> {
     if (breaker.state !== CircuitState.Closed) return admitWithoutStore(entries);
     let results: readonly AdmitResult[];
+    // Ahead of the call, so that its verdict takes in what this worker has admitted by itself.
+    const due = entries.filter(({ client }) => owed.has(client)).map(({ client }) => client);
+    if (due.length > 0) payBack(due).catch(() => {}); // Else the probe pays.
     try {
       results = await breaker.execute(() => ask(entries));
     } catch {
@@ -105,7 +118,7 @@ export function createFallback(options: FallbackOptions): Fallback {
     results.forEach(({ granted }, i) => {
       owe(entries[i]!.client, granted);
     });
-    if (owed.length > 0) scheduleProbe(); // Also after a single call that failed.
+    if (owed.size > 0) scheduleProbe(); // Also after a single call that failed.
     return results.map((result) => ({ ...result, isLocal: true }));
   }
 
@@ -117,10 +130,22 @@ export function createFallback(options: FallbackOptions): Fallback {
   });
 
   function owe(client: string, count: number): void {
+    const own = owed.get(client) ?? [];
+    if (count > 0) owed.set(client, own);
     for (let i = 0; i < count; i++) {
-      owed.push({ client, id: `${producer}.f${(++owedEver).toString(36)}`, atMs: now() });
+      own.push({ id: `${producer}.f${(++owedEver).toString(36)}`, atMs: now() });
     }
-    if (owed.length > OWED_MAX) owed = owed.slice(OWED_MAX / 10);
+    owedNow += count;
+    if (owedNow > OWED_MAX) letGo(OWED_MAX / 10);
+  }
+
+  /** Those whose debt began first. */
+  function letGo(count: number): void {
+    for (const [client, own] of owed) {
+      if (count <= 0) return;
+      count -= own.length;
+      settle(client, own);
+    }
   }
 
   /** One that is due stays due: bids that keep coming must not put it off. */
@@ -133,37 +158,43 @@ export function createFallback(options: FallbackOptions): Fallback {
   async function tryStore(): Promise<void> {
     probe = undefined;
     isPaying = true;
-    await breaker.execute(payBack).catch(() => {});
+    await breaker.execute(payAll).catch(() => {});
     isPaying = false;
-    if (breaker.state !== CircuitState.Closed || owed.length > 0) scheduleProbe();
+    if (breaker.state !== CircuitState.Closed || owed.size > 0) scheduleProbe();
   }
 
-  async function payBack(): Promise<void> {
-    do {
-      const due = dropExpired();
-      await restore(due.length > 0 ? groupByClient(due) : [PROBE]);
-      // Only what was put back: more may have come meanwhile, and the oldest may have been let go.
-      const paid = new Set(due);
-      owed = owed.filter((admission) => !paid.has(admission));
-    } while (owed.length > 0);
+  async function payAll(): Promise<void> {
+    dropExpired();
+    if (owed.size === 0) return restore([PROBE]);
+    while (owed.size > 0) await payBack([...owed.keys().take(CLIENTS_PER_CALL)]);
   }
 
-  function dropExpired() {
-    const oldestMs = now() - limit.windowMs;
-    const first = owed.findIndex((admission) => admission.atMs > oldestMs);
-    owed = first < 0 ? [] : owed.slice(first);
-    return owed;
-  }
-
-  function groupByClient(due: typeof owed): PastAdmissions[] {
+  async function payBack(clients: readonly string[]): Promise<void> {
     const nowMs = now();
-    const byClient = new Map<string, { id: string; ageMs: number }[]>();
-    for (const { client, id, atMs } of due) {
-      const admissions = byClient.get(client) ?? [];
-      byClient.set(client, admissions);
-      admissions.push({ id, ageMs: nowMs - atMs });
+    const due = clients.map((client) => ({ client, admissions: [...owed.get(client)!] }));
+    const withAge = ({ id, atMs }: Owed) => ({ id, ageMs: nowMs - atMs });
+    await restore(
+      due.map(({ client, admissions }) => ({ client, admissions: admissions.map(withAge) })),
+    );
+    for (const { client, admissions } of due) settle(client, admissions);
+  }
+
+  function dropExpired(): void {
+    const oldestMs = now() - limit.windowMs;
+    for (const [client, own] of owed) {
+      const expired = own.filter(({ atMs }) => atMs <= oldestMs);
+      if (expired.length > 0) settle(client, expired);
     }
-    return [...byClient].map(([client, admissions]) => ({ client, admissions }));
+  }
+
+  /** These are owed no more. Some may have been settled before. */
+  function settle(client: string, admissions: readonly Owed[]): void {
+    const own = owed.get(client) ?? [];
+    const settled = new Set(admissions);
+    const left = own.filter((admission) => !settled.has(admission));
+    owedNow -= own.length - left.length;
+    if (left.length > 0) owed.set(client, left);
+    else owed.delete(client);
   }
 
   function stop(): void {

@@ -16,6 +16,8 @@ const CLIENT = [{ client: "a", wanted: 1 }];
 function createPart(options: Partial<FallbackOptions> = {}) {
   const store = { isAway: false, refusesWrites: false, restored: [] as PastAdmissions[] };
   const changes: string[] = [];
+  /** What reached the store, in order. */
+  const calls: string[] = [];
   const admitAll = ({ wanted }: AdmitEntry): AdmitResult => ({
     granted: wanted,
     remaining: 0,
@@ -24,10 +26,12 @@ function createPart(options: Partial<FallbackOptions> = {}) {
   const fallback: Fallback = createFallback({
     async admit(entries) {
       if (store.isAway || store.refusesWrites) throw new Error("away");
+      calls.push(`admit ${entries.map(({ client }) => client)}`);
       return entries.map(admitAll);
     },
     async restore(past) {
       if (store.isAway || (store.refusesWrites && past.length > 0)) throw new Error("away");
+      calls.push(`restore ${past.map(({ client }) => client)}`);
       store.restored.push(...past);
     },
     limit: LIMIT,
@@ -38,7 +42,7 @@ function createPart(options: Partial<FallbackOptions> = {}) {
     probeMs: PROBE_MS,
     ...options,
   });
-  return { fallback, store, changes, [Symbol.dispose]: fallback.stop };
+  return { fallback, store, changes, calls, [Symbol.dispose]: fallback.stop };
 }
 
 async function fail(fallback: Fallback, times: number): Promise<void> {
@@ -65,6 +69,17 @@ test("puts back what one failed call admitted, though no bid follows", async () 
   await part.fallback.admit(CLIENT);
   part.store.isAway = false;
   await until("the admission is put back", () => part.store.restored.length > 0);
+});
+
+test("puts back what it admitted to a client before it asks the store about that client", async () => {
+  using part = createPart({ probeMs: 60_000 });
+  part.store.isAway = true;
+  await part.fallback.admit([...CLIENT, { client: "b", wanted: 1 }]);
+  part.store.isAway = false;
+  await part.fallback.admit([{ client: "c", wanted: 1 }]);
+  await part.fallback.admit([...CLIENT, { client: "d", wanted: 1 }]);
+  await part.fallback.admit(CLIENT);
+  expect(part.calls).toEqual(["admit c", "restore a", "admit a,d", "admit a"]);
 });
 
 test("is over only when everything admitted meanwhile was put back", async () => {

@@ -18,7 +18,7 @@ import { until } from "../../support/until.ts";
 
 setDefaultTimeout(120_000);
 
-const ANSWERS_MEANWHILE = shortOrLong(500, 8_000);
+const ANSWERS_MEANWHILE = shortOrLong(500, 3_000);
 /** Room for the windows of some hundred clients. */
 const ROOM_BYTES = 60_000;
 

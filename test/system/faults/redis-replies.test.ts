@@ -82,10 +82,11 @@ async function withFault(
 ): Promise<void> {
   proxy.setFault(fault);
   const beganMs = performance.now();
-  await until("the end of the fault", async () => {
+  const isOver = async () => {
     expect((await readReadiness(exchange)).status).toBe(200);
     return performance.now() - beganMs > FAULT_MS;
-  });
+  };
+  await until("the end of the fault", isOver, 2 * FAULT_MS + 5_000);
   await untilAnswered(load, 100);
   proxy.setFault({ kind: "none" });
 }
