@@ -21,12 +21,3 @@ function mostInWindow(admitted: readonly TimedEntry[], windowMs: number): number
     entry.sentMs >= from && entry.answeredMs < from + windowMs;
   return Math.max(...admitted.map(({ sentMs }) => admitted.filter(isInside(sentMs)).length));
 }
-
-/** Bids of a few clients, each far over its limit, taken in turn. */
-export const bidOfFew =
-  (clients: number, prefix = "192.0.2") =>
-  (n: number) => ({
-    supplyId: "supply1",
-    country: "US",
-    client: `${prefix}.${n % clients}`,
-  });

@@ -11,7 +11,7 @@ import { until } from "./until.ts";
 /** Settings of most exchanges here: clients are told apart by `X-Forwarded-For`. */
 export const DISTINCT = { TRUSTED_PROXIES: "127.0.0.1" };
 
-export const statOnce = ({ port }: Exchange): Promise<RawAnswer> =>
+const statOnce = ({ port }: Exchange): Promise<RawAnswer> =>
   askOnce(port, { method: "GET", path: "/stat" });
 
 export async function expectStatUnavailable(exchange: Exchange): Promise<void> {
@@ -45,7 +45,7 @@ export const untilCounted = (exchange: Exchange, mostMs?: number) =>
   until("GET /stat", async () => (await statOnce(exchange)).status === 200, mostMs);
 
 /** The slowest answer so far, milliseconds. */
-export const slowestMs = (answered: readonly TimedEntry[]) =>
+const slowestMs = (answered: readonly TimedEntry[]) =>
   Math.round(Math.max(0, ...answered.map(({ sentMs, answeredMs }) => answeredMs - sentMs)));
 
 /**
