@@ -1,4 +1,3 @@
-import { write } from "node:fs";
 import packageJson from "../package.json" with { type: "json" };
 import { type Auctioneer, createAuctioneer } from "./auction/auctioneer.ts";
 import { createRoster, type Roster } from "./auction/roster.ts";
@@ -17,8 +16,14 @@ import { createStatRoute } from "./http/stat.ts";
 import { createDenyCache } from "./limiter/deny-cache.ts";
 import { createFallback, type Fallback } from "./limiter/fallback.ts";
 import { createLimiter, type Limiter } from "./limiter/limiter.ts";
-import type { Logger } from "./log.ts";
-import { type CatalogUpdate, DRAIN_ALL, LOST, type StartOrder } from "./processes/messages.ts";
+import { type Logger, writeOut } from "./log.ts";
+import {
+  type CatalogUpdate,
+  DRAIN_ALL,
+  LOST,
+  STORE_WENT_BACK,
+  type StartOrder,
+} from "./processes/messages.ts";
 import { type AuctionLog, createAuctionLog } from "./stats/auction-log.ts";
 import { createJournal } from "./stats/journal.ts";
 import { createJournalCounter } from "./stats/journal-counter.ts";
@@ -29,13 +34,15 @@ import { answersWithin, STORE_WAIT_MS, type Store } from "./store/store.ts";
 
 /** Auctions one worker holds or has waiting; beyond it a bid is refused before it costs quota. */
 const AUCTIONS_MAX = 1_024;
-/** A handler that has no answer this long after tmax is a fault of ours: 503 `deadline`. */
+/** A handler that has no answer this long after TMAX_MAX is a fault of ours: 503 `deadline`. */
 const DEADLINE_RESERVE_MS = 1_000;
 /** While draining, how long answers ask clients to leave before the listener closes. */
 const LEAVE_MS = 200;
 /** Longest that running auctions are waited for; the whole stop takes ten seconds at most. */
-const FINISH_MS_MAX = 6_500;
+const FINISH_MS_MAX = 6_000;
 const FLUSH_DEADLINE_MS = 1_500;
+/** Longest that the reader of the auction log holds up the end. */
+const LOG_MS = 200;
 
 export interface AppOptions {
   order: StartOrder;
@@ -97,7 +104,7 @@ export function createApp(options: AppOptions): App {
 
   async function prepare(): Promise<void> {
     recorder.prepare(roster.catalog().supplies.values());
-    await answersWithin(store, STORE_WAIT_MS);
+    if (options.order.isStoreReady) await answersWithin(store, STORE_WAIT_MS);
   }
 
   function swapCatalog({ document, version }: CatalogUpdate): void {
@@ -120,17 +127,11 @@ export function createApp(options: AppOptions): App {
     );
     parts.deadlines.stop();
     fallback.stop();
-    await parts.auctionLog?.stop();
+    await Promise.race([parts.auctionLog?.stop(), Bun.sleep(LOG_MS)]);
     store.close();
   }
 
-  return {
-    prepare,
-    listen: server.listen,
-    swapCatalog,
-    drain: recorder.drain,
-    stop,
-  };
+  return { prepare, listen: server.listen, swapCatalog, drain: recorder.drain, stop };
 }
 
 const warn = (logger: Logger, what: string) => (fault: unknown) =>
@@ -155,13 +156,16 @@ function openRoster(config: Config, { document, version }: CatalogUpdate): Roste
   return createRoster(document, version, (id) => createSimulatedBidder(id, simulation));
 }
 
-function openRecorder({ order, logger, ringWords }: AppOptions, store: Store): Recorder {
+function openRecorder({ order, call, logger, ringWords }: AppOptions, store: Store): Recorder {
   const journal = createJournal(order.journalPath, ringWords);
   const counter = createJournalCounter({
     journal,
     producer: order.producer,
     apply: store.apply,
-    onLost: (supply, records) => logger.warn({ supply, records }, "records not restored"),
+    onLost(supply, records) {
+      logger.warn({ supply, records }, "records not restored");
+      call(STORE_WENT_BACK, null).catch(() => {}); // Without a supervisor there is nobody to tell.
+    },
     onRefused: (supply, err) => logger.error({ supply, cause: err.message }, "counters refused"),
   });
   return createRecorder({
@@ -230,10 +234,7 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
     storeName: isEmbedded ? "embedded" : "redis",
     ping: store.ping,
     isFallbackActive: fallback.isActive,
-    fallbackPolicy:
-      isEmbedded || config.RATE_LIMIT_ON_ERROR === "closed"
-        ? undefined
-        : config.RATE_LIMIT_ON_ERROR,
+    fallbackPolicy: limiter ? config.RATE_LIMIT_ON_ERROR : "off",
     hasRoomToRecord: recorder.hasRoom,
     lost: async () => (await call(LOST, null)) as string,
   });
@@ -254,6 +255,3 @@ function openAuctionLog(config: Config): AuctionLog | undefined {
   const every = config.LOG_AUCTIONS === "all" ? 1 : Number(config.LOG_AUCTIONS.split("/")[1] ?? 0);
   return every === 0 ? undefined : createAuctionLog({ every, write: writeOut });
 }
-
-/** Off the event loop, so that a reader that stalls does not stall auctions. */
-const writeOut = (text: string) => new Promise<void>((resolve) => write(1, text, () => resolve()));

@@ -21,7 +21,12 @@ export const ConfigSchema = Type.Object({
     description: "Redis to keep counters and limits in. Empty: the embedded store.",
   }),
   REDIS_HOST: Type.String({ default: "", description: "Redis by host, where there is no URL." }),
-  REDIS_PORT: Type.Integer({ default: 6379, ...port, description: "Port beside REDIS_HOST." }),
+  REDIS_PORT: Type.Integer({
+    default: 6379,
+    minimum: 1,
+    maximum: 65_535,
+    description: "Port beside REDIS_HOST.",
+  }),
   DATA_DIR: Type.String({
     default: ".data",
     minLength: 1,
@@ -145,7 +150,7 @@ export function loadConfig(...layers: readonly RawSettings[]): Config {
   return Object.freeze(config);
 }
 
-/** Numbers in plain decimals only: TypeBox would take `true` for 1, and 8000.5 or 1e3 for less. */
+/** Numbers as they are written; whether one is whole and in bounds is the schema's to say. */
 function parseSetting(name: SettingName, value: string): string | number {
   const isNumber = ["integer", "number"].includes(ConfigSchema.properties[name].type);
   return isNumber && /^[+-]?(\d+\.?|\d*\.\d+)(e[+-]?\d+)?$/i.test(value.trim())
@@ -166,7 +171,7 @@ export function rule(name: SettingName): string {
     anyOf?: { const: string }[];
   };
   const special: Partial<Record<SettingName, string>> = {
-    REDIS_URL: "redis://, rediss:// or unix:",
+    REDIS_URL: "redis://host:port, rediss://host:port or unix:/path",
     BIDDER_LATENCY_MS: "min-max in milliseconds, such as 10-40",
     LOG_AUCTIONS: "all, off or 1/N",
     TRUSTED_PROXIES: "a comma separated list of CIDR ranges, such as 10.0.0.0/8",
@@ -185,6 +190,9 @@ function crossChecks(config: Config, broken: ReadonlySet<SettingName>): string[]
   if (isTmaxGood && config.TMAX_DEFAULT > config.TMAX_MAX) {
     problems.push(`TMAX_DEFAULT="${config.TMAX_DEFAULT}": expected at most TMAX_MAX`);
   }
+  if (!broken.has("REDIS_URL") && !isRedisUrl(config.REDIS_URL)) {
+    problems.push(describeProblem("REDIS_URL", config.REDIS_URL));
+  }
   const { leastMs, mostMs } = latencyRange(config);
   if (!broken.has("BIDDER_LATENCY_MS") && leastMs > mostMs)
     problems.push(describeProblem("BIDDER_LATENCY_MS", config.BIDDER_LATENCY_MS));
@@ -194,6 +202,13 @@ function crossChecks(config: Config, broken: ReadonlySet<SettingName>): string[]
     if (!isGood) problems.push(describeProblem("TRUSTED_PROXIES", range));
   }
   return problems;
+}
+
+/** Whether it names a server: ioredis would take a half of one for 127.0.0.1:6379. */
+function isRedisUrl(url: string): boolean {
+  if (url === "") return true;
+  if (url.startsWith("unix:")) return url.replace(/^unix:(\/\/)?/, "").startsWith("/");
+  return URL.canParse(url) && new URL(url).hostname !== "";
 }
 
 /** The simulated bidders' latency, milliseconds. */

@@ -1,3 +1,4 @@
+import { write } from "node:fs";
 import pino from "pino";
 import pretty from "pino-pretty";
 
@@ -28,3 +29,15 @@ export function createLogger({ level, name, isTerminal }: LogOptions): Logger {
   });
   return pino({ ...options, formatters: {} }, stream);
 }
+
+/** Writes to standard output off the event loop: a reader that stalls does not stall auctions. */
+export const writeOut = (text: string) =>
+  new Promise<void>((resolve) => {
+    const bytes = Buffer.from(text);
+    const writeFrom = (at: number) =>
+      write(1, bytes, at, (error, written) => {
+        if (error || at + written >= bytes.length) resolve();
+        else writeFrom(at + written);
+      });
+    writeFrom(0);
+  });

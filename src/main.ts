@@ -15,7 +15,7 @@ const HEALTH_TIMEOUT_MS = 2_000;
 
 const settings = Object.keys(ConfigSchema.properties) as SettingName[];
 const flagOf = (name: SettingName) => `--${name.toLowerCase().replaceAll("_", "-")}`;
-/** Commander's name of a flag: `--rate-limit-max` becomes `rateLimitMax`. */
+/** Commander's name of a flag: `--data-dir` becomes `dataDir`. */
 const optionOf = (name: SettingName) =>
   name.toLowerCase().replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 

@@ -10,7 +10,7 @@ import { createLogger, type Logger } from "./log.ts";
 import { writeBanner } from "./processes/banner.ts";
 import { createFleet } from "./processes/fleet.ts";
 import { lockFolder } from "./processes/folder-lock.ts";
-import { type CatalogUpdate, DRAIN_ALL, LOST, type StartOrder } from "./processes/messages.ts";
+import { type CatalogUpdate, DRAIN_ALL, LOST, STORE_WENT_BACK } from "./processes/messages.ts";
 import { probePort } from "./processes/port-probe.ts";
 import { createJournalFolder } from "./stats/journal.ts";
 import { createLossWatch } from "./stats/loss-watch.ts";
@@ -57,6 +57,7 @@ export async function runSupervisor(given: Config): Promise<void> {
   // Unique to this start, on this host and every other one that uses the same store.
   const boot = `${Date.now().toString(36)}${crypto.randomUUID().slice(0, 4)}`;
   let spawned = 0;
+  let isEnding = false;
   const store = await orExit(1, () => openStore(config, boot, logger, onStoreBack));
   const lossWatch = createLossWatch({
     read: store.read,
@@ -72,7 +73,7 @@ export async function runSupervisor(given: Config): Promise<void> {
       if (words > 0) logger.info({ producer, words }, "journal of an ended worker counted");
     },
     onLost: (supply, records) => logger.warn({ supply, records }, "records not restored"),
-    onForgotten: () => void persist(lossWatch.note),
+    onForgotten: () => void persist(compare),
     onFault: (producer, fault) =>
       logger.warn({ producer, cause: (fault as Error).message }, "journal not counted yet"),
   });
@@ -85,19 +86,14 @@ export async function runSupervisor(given: Config): Promise<void> {
   });
   const fleet = createFleet({
     size: config.WORKERS,
-    orderFor(slot): StartOrder {
+    orderFor(slot) {
       const producer = `${boot}-${slot}-${++spawned}`;
-      return {
-        config,
-        port,
-        slot,
-        producer,
-        journalPath: journals.pathOf(producer),
-        catalog,
-      };
+      return { config, port, slot, producer, journalPath: journals.pathOf(producer), isStoreReady };
     },
+    catalog: () => catalog,
     async answer(name, argument) {
       if (isStoreCall(name)) return answerStoreCall(store, name, argument);
+      if (name === STORE_WENT_BACK) return void persist(compare);
       if (name === LOST) return lossWatch.lost().toString();
       if (name !== DRAIN_ALL) throw new Error(`no call ${name}`);
       await within(drainAll(), DRAIN_DEADLINE_MS, "drain");
@@ -119,6 +115,7 @@ export async function runSupervisor(given: Config): Promise<void> {
   const reload = createShared(reloadCatalog);
   signals.handlers.onReload = reload;
   const unwatch = watchCatalogFile(config.CATALOG, reload);
+  void reload(); // It may have changed while the store was waited for.
   await orExit(1, fleet.start);
   void persist(async () => {
     await drainAll();
@@ -132,10 +129,12 @@ export async function runSupervisor(given: Config): Promise<void> {
   /** A lost connection is back: producers count again what is missing, then what stays missing. */
   function onStoreBack(): void {
     recovery.recheck();
-    void persist(async () => {
-      await drainAll();
-      await lossWatch.compare();
-    });
+    void persist(compare);
+  }
+
+  async function compare(): Promise<void> {
+    await drainAll();
+    await lossWatch.compare();
   }
 
   /** Tries until the store has answered, or the service stops. */
@@ -164,6 +163,8 @@ export async function runSupervisor(given: Config): Promise<void> {
   }
 
   async function stop(exitCode: number): Promise<void> {
+    if (isEnding) return;
+    isEnding = true;
     unwatch();
     logger.info("stopping");
     await fleet.stop(WORKERS_GRACE_MS);

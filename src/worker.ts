@@ -4,6 +4,8 @@ import { createCalls } from "./processes/calls.ts";
 import type { Order, Report, StartOrder } from "./processes/messages.ts";
 
 const BEAT_MS = 500;
+/** Longest that a worker that cannot start tries to say why. */
+const SAY_MS = 1_000;
 
 /** One process of the service: takes orders from the supervisor until it is told to stop. */
 export function runWorker(): void {
@@ -17,7 +19,9 @@ export function runWorker(): void {
     if (order.type === "reply") calls.settle(order);
     else obey(order);
   });
-  process.on("SIGINT", () => {}); // Ctrl-C reaches the whole group: the supervisor decides.
+  // Ctrl-C and a terminal that closes reach the whole group: the supervisor decides.
+  process.on("SIGINT", () => {});
+  process.on("SIGHUP", () => {});
   process.on("SIGTERM", stop);
   process.on("disconnect", () => {
     calls.close();
@@ -83,6 +87,7 @@ export function runWorker(): void {
   function fail(err: unknown): void {
     logger?.fatal({ err }, "cannot start");
     process.exitCode = 1;
+    setTimeout(() => process.exit(1), SAY_MS);
     // Said before leaving: messages still in the channel are lost on exit.
     process.send?.({ type: "fatal", message: describe(err) }, undefined, undefined, () =>
       process.exit(1),

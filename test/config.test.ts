@@ -83,7 +83,7 @@ describe("loadConfig", () => {
     expect(problems).toEqual([
       'PORT="http": expected a whole number from 0 to 65535',
       'WORKERS="0": expected a whole number from 1 to 64',
-      'REDIS_URL="localhost:6379": expected redis://, rediss:// or unix:',
+      'REDIS_URL="localhost:6379": expected redis://host:port, rediss://host:port or unix:/path',
       'RATE_LIMIT_ON_ERROR="maybe": expected one of local, open, closed',
       'NO_BID_PROBABILITY="1.5": expected a number from 0 to 1',
       'BIDDER_LATENCY_MS="fast": expected min-max in milliseconds, such as 10-40',

@@ -1,5 +1,5 @@
 import { createActor } from "../actor/actor.ts";
-import type { Supply } from "../catalog/catalog.ts";
+import type { CatalogBidder, Supply } from "../catalog/catalog.ts";
 import { type AuctionOutcome, BidderState } from "../stats/outcome.ts";
 import type { Bidder, BidRequest, BidResponse } from "./bidder.ts";
 import { type Bid, clear } from "./clearing.ts";
@@ -18,7 +18,7 @@ export interface AuctioneerOptions {
   /** Most auctions that may be reserved or running. */
   capacity: number;
   /** The bidder behind a catalog entry. */
-  bidderOf: (id: string) => Bidder;
+  bidderOf: (entry: CatalogBidder) => Bidder;
   /** Commits the outcome: it is counted from here on. Throws when it cannot be. */
   record: (outcome: AuctionOutcome) => void;
   onFault: (fault: unknown) => void;
@@ -70,12 +70,16 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
 
   function begin(offer: Offer): AuctionOutcome | undefined | Promise<AuctionOutcome | undefined> {
     const { supply, country, tmaxMs } = offer;
+    if (offer.isAbandoned()) {
+      release();
+      return undefined;
+    }
     const asked = supply.eligible.get(country) ?? NOBODY;
     const request: BidRequest = { supplyId: supply.id, country, tmaxMs };
     const answers: (BidResponse | undefined)[] = new Array(asked.length);
     const late: Promise<void>[] = [];
     for (let i = 0; i < asked.length; i++) {
-      const answer = solicit(supply.bidders[asked[i]!]!.id, request);
+      const answer = solicit(supply.bidders[asked[i]!]!, request);
       if (!(answer instanceof Promise)) answers[i] = answer;
       else {
         late.push(
@@ -95,9 +99,9 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
     return withinTmax(Promise.all(late), tmaxMs).then(() => close(offer, asked, answers));
   }
 
-  function solicit(bidderId: string, request: BidRequest): BidResponse | Promise<BidResponse> {
+  function solicit(entry: CatalogBidder, request: BidRequest): BidResponse | Promise<BidResponse> {
     try {
-      return bidderOf(bidderId).bid(request);
+      return bidderOf(entry).bid(request);
     } catch (fault) {
       onFault(fault);
       return { kind: "error" };

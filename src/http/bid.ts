@@ -47,6 +47,7 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     if (!supply) {
       return problem("unknown_supply", { requestId, detail: "The catalog has no such supply_id." });
     }
+    const client = clientOf(socketAddress, request.headers.get("x-forwarded-for"));
     const hasRoom = canRecord(supply) && (limiter?.hasRoom() ?? true) && auctioneer.reserve();
     if (!hasRoom) return overloaded(requestId);
 
@@ -57,7 +58,6 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
       tmaxMs: read.body.tmax ?? tmaxDefaultMs,
       isAbandoned: () => isAbandoned,
     };
-    const client = clientOf(socketAddress, request.headers.get("x-forwarded-for"));
     return deadlines.guard(admitAndHold(requestId, client, offer), () => {
       isAbandoned = true;
       return problem("deadline", { requestId, detail: "The auction was given up, not counted." });

@@ -12,8 +12,8 @@ export interface CheckOptions {
   ping: () => Promise<void>;
   /** Whether limits are decided without the store at the moment. */
   isFallbackActive: () => boolean;
-  /** What is done without the store; undefined: nothing can be. */
-  fallbackPolicy: string | undefined;
+  /** What becomes of limits without the store. */
+  fallbackPolicy: "off" | "local" | "open" | "closed";
   hasRoomToRecord: () => boolean;
   /** Counted auctions that the store has lost, in digits. */
   lost: () => Promise<string>;
@@ -41,8 +41,8 @@ export function createChecks(options: CheckOptions): Record<string, () => Check 
       () => false,
     );
     if (answers && !isFallbackActive()) return { status: "ok", detail: storeName };
-    const isServing = fallbackPolicy !== undefined && hasRoomToRecord();
-    const detail = `${storeName} does not answer, limits: ${fallbackPolicy ?? "none to be had"}`;
+    const isServing = fallbackPolicy !== "closed" && hasRoomToRecord();
+    const detail = `${storeName} does not answer, limits: ${fallbackPolicy}`;
     return { status: isServing ? "degraded" : "failed", detail };
   }
 

@@ -85,7 +85,7 @@ export function createServer(options: ServerOptions): Server {
   function refuse(request: Request, isUnknownRoute: boolean): Response {
     const requestId = requestIdOf(request);
     if (!isUnknownRoute) return problem("internal", { requestId, detail: "It has been logged." });
-    const allow = methods.get(new URL(request.url).pathname);
+    const allow = methods.get(pathOf(request.url));
     if (allow === undefined) return problem("not_found", { requestId, detail: "See /docs." });
     const detail = `This path answers ${allow}.`;
     return problem("method_not_allowed", { requestId, detail, headers: { allow } });
@@ -110,6 +110,9 @@ export function createServer(options: ServerOptions): Server {
 
   return { listen, beginDrain, stop };
 }
+
+/** The path of a URL whose host may be anything or missing: a parser would throw on some. */
+const pathOf = (url: string) => /^(?:[a-z]+:\/\/[^/?#]*)?([^?#]*)/i.exec(url)![1]!;
 
 const shuttingDown = (requestId: string) =>
   problem("shutting_down", { requestId, detail: "Nothing was begun and no quota used." });

@@ -17,6 +17,7 @@ export interface StatRouteOptions {
   read: Store["read"];
   /** How old an answer may be, milliseconds; 0: never old. */
   cacheMs: number;
+  /** Told of the first failure of a row of them. */
   onFault: (fault: unknown) => void;
   /** Monotonic clock, milliseconds. */
   now?: () => number;
@@ -38,13 +39,14 @@ export function createStatRoute(options: StatRouteOptions): HandleStat {
   const sharedDrain = createShared(drainAll);
   const sharedReport = createShared(makeReport);
   let cached: Report | undefined;
+  let isFailing = false;
 
   async function makeReport(): Promise<Report> {
     const madeAtMs = now();
     await drainAll();
     const counted = await read();
     const { version } = catalog();
-    return toReport(writeReport(catalog(), counted), madeAtMs, version);
+    return toReport(await writeReport(catalog(), counted), madeAtMs, version);
   }
 
   async function currentReport(): Promise<Report> {
@@ -61,7 +63,7 @@ export function createStatRoute(options: StatRouteOptions): HandleStat {
   async function reportOf(supplyId: string): Promise<Report> {
     await sharedDrain();
     const counted = await read([supplyId]);
-    return toReport(writeReport(catalog(), counted, supplyId), now(), 0);
+    return toReport(await writeReport(catalog(), counted, supplyId), now(), 0);
   }
 
   return async (request, supplyId) => {
@@ -70,8 +72,10 @@ export function createStatRoute(options: StatRouteOptions): HandleStat {
     try {
       const made = supplyId === undefined ? currentReport() : reportOf(supplyId);
       report = await within(made, STAT_DEADLINE_MS, "stat");
+      isFailing = false;
     } catch (fault) {
-      onFault(fault);
+      if (!isFailing) onFault(fault);
+      isFailing = true;
       const detail = "Not every auction answered so far could be counted in time.";
       return problem("stats_unavailable", { requestId, detail });
     }

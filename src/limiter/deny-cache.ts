@@ -1,4 +1,4 @@
-import { createGenerations } from "../store/embedded/generations.ts";
+import { createGenerations } from "../store/generations.ts";
 
 /** Clients that are known to be over their limit, and until when. */
 export interface DenyCache {

@@ -14,6 +14,7 @@ export interface BannerFacts {
 /** What the user sees once every worker listens. The curl works when pasted. */
 export function writeBanner(facts: BannerFacts): string {
   const { version, config, port, pids, catalog } = facts;
+  const sample = findSample(catalog);
   const host = ["0.0.0.0", "::"].includes(config.HOST) ? "localhost" : config.HOST;
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
   return [
@@ -29,7 +30,7 @@ export function writeBanner(facts: BannerFacts): string {
     "  Hold an auction:",
     "",
     `  curl -X POST ${url}/bid -H 'Content-Type: application/json' \\`,
-    `    -H 'X-Country: ${sampleCountry(catalog)}' -d '{"supply_id": "${sampleSupply(catalog)}"}'`,
+    `    -H 'X-Country: ${sample.country}' -d '{"supply_id": ${quoteJson(sample.supplyId)}}'`,
     "",
     "",
   ].join("\n");
@@ -50,6 +51,13 @@ function describeLimiter(config: Config): string {
   return max === 0 ? "off" : `${max} bids in ${seconds} s for each client`;
 }
 
-const sampleSupply = (catalog: Catalog) => catalog.supplies.keys().next().value ?? "supply1";
-const sampleCountry = (catalog: Catalog) =>
-  catalog.supplies.values().next().value?.bidders[0]?.country ?? "US";
+/** A supply and a country that somebody bids for, where there is one. */
+function findSample(catalog: Catalog): { supplyId: string; country: string } {
+  for (const { id, bidders } of catalog.supplies.values()) {
+    if (bidders[0]) return { supplyId: id, country: bidders[0].country };
+  }
+  return { supplyId: "supply1", country: "US" };
+}
+
+/** JSON that stays whole between single quotes of a shell. */
+const quoteJson = (text: string) => JSON.stringify(text).replaceAll("'", `'\\''`);

@@ -10,7 +10,9 @@ const PULSE_MS = 250;
 export interface FleetOptions {
   size: number;
   /** What the next worker of a slot begins with; a new producer each time. */
-  orderFor: (slot: number) => StartOrder;
+  orderFor: (slot: number) => Omit<StartOrder, "catalog">;
+  /** The catalog in force. */
+  catalog: () => CatalogUpdate;
   answer: (name: string, argument: unknown) => Promise<unknown>;
   /** A producer whose process is gone: its journal may be taken over. */
   onEnded: (producer: string) => void;
@@ -27,8 +29,6 @@ export interface Fleet {
    */
   start(): Promise<void>;
   pids(): number[];
-  /** Whether at least one worker listens. */
-  isServing(): boolean;
   update(update: CatalogUpdate): void;
   /** Resolves when every worker has counted what it answered, or has ended. */
   drain(): Promise<void>;
@@ -38,7 +38,7 @@ export interface Fleet {
 }
 
 export function createFleet(options: FleetOptions): Fleet {
-  const { size, orderFor, answer, onEnded, onGiveUp, logger } = options;
+  const { size, orderFor, catalog, answer, onEnded, onGiveUp, logger } = options;
   const workers = new Map<number, WorkerProcess>();
   const decideRestart = createRestartPolicy();
   let isStopping = false;
@@ -70,6 +70,7 @@ export function createFleet(options: FleetOptions): Fleet {
     const order = orderFor(slot);
     const worker = spawnWorker({
       order,
+      catalog,
       answer,
       onEnded: () => onEnded(order.producer),
       onFatal(message) {
@@ -131,7 +132,6 @@ export function createFleet(options: FleetOptions): Fleet {
   return {
     start,
     pids: () => live().map((worker) => worker.pid),
-    isServing: () => live().some((worker) => worker.state() === "serving"),
     update: (update) => {
       for (const worker of live()) worker.send({ type: "catalog", update });
     },

@@ -15,6 +15,8 @@ export interface StartOrder {
   /** Unique to this process start: the owner of its journal. */
   producer: string;
   journalPath: string;
+  /** Whether the store answered the supervisor: else nobody waits for it again. */
+  isStoreReady: boolean;
   catalog: CatalogUpdate;
 }
 
@@ -44,3 +46,5 @@ export type Report =
 export const DRAIN_ALL = "drain-all";
 /** Answers how many counted auctions the store has lost. */
 export const LOST = "lost";
+/** Says that the store holds less than it did: how much less is the supervisor's to find out. */
+export const STORE_WENT_BACK = "store-went-back";

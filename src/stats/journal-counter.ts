@@ -32,6 +32,8 @@ export interface JournalCounter {
   timesBack(): number;
   /** Has the next `countUpTo` ask about every supply, so that one that went back is made good. */
   recheck(): void;
+  /** The same for the supplies that have records in the journal: they may be released then. */
+  recheckKept(): void;
   /** False while a recheck is due: what was confirmed may be gone. */
   isSure(): boolean;
 }
@@ -59,7 +61,8 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   const lost = new Map<string, { from: number; to: number }[]>();
   /** Of each supply that is refused: why. */
   const refused = new Map<string, string>();
-  let rechecking: ReadonlySet<string> | undefined;
+  /** What is to be asked about beside new records; another object for each time it is asked for. */
+  let rechecking: { readonly supplies: "all" | "kept" } | undefined;
   let counted = journal.tail();
   let timesBack = 0;
 
@@ -76,8 +79,9 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   async function countRound(to: number): Promise<void> {
     const asked = rechecking;
     const from = asked ? journal.tail() : counted;
-    const parts = tallyRecords(journal, from, to, storedOf).tallies.map(toPart);
-    if (asked) addProbes(parts, asked);
+    const { tallies, supplyIds } = tallyRecords(journal, from, to, storedOf);
+    const parts = tallies.map(toPart);
+    if (asked) addProbes(parts, asked.supplies === "all" ? stored.keys() : supplyIds);
     const replies = parts.length > 0 ? await apply(producer, parts) : [];
     if (rechecking === asked) rechecking = undefined; // Else it was asked for again meanwhile.
     const isComplete = settle(parts, replies);
@@ -98,7 +102,7 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   }
 
   /** Asks about a supply with nothing to add; what is gone for good is settled as lost. */
-  function addProbes(parts: Part[], supplyIds: ReadonlySet<string>): void {
+  function addProbes(parts: Part[], supplyIds: Iterable<string>): void {
     const included = new Set(parts.map((part) => part.supplyId));
     for (const supplyId of supplyIds) {
       if (included.has(supplyId)) continue;
@@ -144,7 +148,11 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   }
 
   function recheck(): void {
-    rechecking = new Set(stored.keys());
+    rechecking = { supplies: "all" };
+  }
+
+  function recheckKept(): void {
+    rechecking ??= { supplies: "kept" };
   }
 
   return {
@@ -152,6 +160,7 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     counted: () => counted,
     timesBack: () => timesBack,
     recheck,
+    recheckKept,
     isSure: () => rechecking === undefined,
   };
 }

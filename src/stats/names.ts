@@ -20,6 +20,9 @@ export interface Names {
   close(): void;
 }
 
+/** Beyond it supplies that a reload changed cannot be recorded until the worker is replaced. */
+const ENTRIES_MAX = 1_000_000;
+
 type Line = [supplyId: string, bidderIds: string[]];
 
 /**
@@ -66,6 +69,7 @@ export function createNames(path: string): Names {
     const text = JSON.stringify(line);
     let entry = byContent.get(text); // A reload that left this supply as it was.
     if (!entry) {
+      if (entries.length === ENTRIES_MAX) throw new Error(`${path}: ${ENTRIES_MAX} entries`);
       writeLine(`${text}\n`);
       entry = addEntry(entries.length, line[0], line[1], counts);
       entries.push(entry);

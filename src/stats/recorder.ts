@@ -64,7 +64,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   function tick(): void {
     // Released is what the store still holds after the retention, however long it was away.
-    if (hasKeptFor(RETENTION_MS + RELEASE_EVERY_MS)) counter.recheck();
+    if (hasKeptFor(RETENTION_MS + RELEASE_EVERY_MS)) counter.recheckKept();
     const isDone = journal.committed() === counter.counted() && counter.isSure();
     if (isFlushQueued || isDone) return;
     drain().catch(() => {}); // `onChange` has told it; the next tick tries again.

@@ -1,6 +1,9 @@
 import type { Catalog, CatalogBidder } from "../catalog/catalog.ts";
 import { parseField } from "../store/counters.ts";
-import type { Counters } from "../store/store.ts";
+import { CounterError, type Counters } from "../store/store.ts";
+
+/** Written in one turn of the event loop, some 10 ms: bids go on between two of them. */
+const SUPPLIES_PER_TURN = 200;
 
 /** A supply's counters by meaning, as decimal digits. */
 interface SupplyCounters {
@@ -14,15 +17,16 @@ interface SupplyCounters {
  * Supplies and bidders of the catalog come first, in its order; those that only were counted
  * follow by name.
  */
-export function writeReport(
+export async function writeReport(
   catalog: Catalog,
   counted: ReadonlyMap<string, Counters>,
   onlySupplyId?: string,
-): string {
+): Promise<string> {
   const left = [...counted.keys()].filter((id) => !catalog.supplies.has(id)).sort();
   const ids = onlySupplyId === undefined ? [...catalog.supplies.keys(), ...left] : [onlySupplyId];
   const supplies: string[] = [];
-  for (const id of ids) {
+  for (const [i, id] of ids.entries()) {
+    if (i % SUPPLIES_PER_TURN === SUPPLIES_PER_TURN - 1) await new Promise(setImmediate);
     const counters = parseCounters(counted.get(id));
     const known = catalog.supplies.get(id);
     // Counters that hold nothing but a producer's offset belong to no auction.
@@ -36,6 +40,7 @@ function parseCounters(fields: Counters | undefined): SupplyCounters {
   const counters: SupplyCounters = { total: "0", countries: new Map(), bidders: new Map() };
   for (const [field, value] of fields ?? []) {
     const parsed = parseField(field);
+    if (parsed && !/^-?\d+$/.test(value)) throw new CounterError(`${field} holds no number`);
     if (parsed?.kind === "total") counters.total = value;
     else if (parsed?.kind === "country") counters.countries.set(parsed.country, value);
     else if (parsed?.kind === "bidder") {

@@ -17,15 +17,16 @@ export interface SupplyTally {
 /**
  * Adds up the records of [from, to) by supply, leaving out those that were counted before.
  * @param countedOf  the highest ordinal of a supply that is already counted
+ * @returns the sums, and every supply that has a record there, counted or not
  */
 export function tallyRecords(
   journal: Journal,
   from: number,
   to: number,
   countedOf: (supplyId: string) => number,
-): { tallies: SupplyTally[]; end: number } {
+): { tallies: SupplyTally[]; supplyIds: Set<string> } {
   const sums: (EntrySums | undefined)[] = [];
-  const end = journal.scan(from, to, (record) => {
+  journal.scan(from, to, (record) => {
     const entry = record.supply;
     let sum = sums[entry.number];
     if (!sum) {
@@ -34,7 +35,8 @@ export function tallyRecords(
     }
     if (record.ordinal > sum.counted) addRecord(sum, record);
   });
-  return { tallies: mergeBySupply(sums), end };
+  const supplyIds = new Set(sums.flatMap((sum) => sum?.entry.supplyId ?? []));
+  return { tallies: mergeBySupply(sums), supplyIds };
 }
 
 /** Sums for one entry of the names file, in arrays: this runs for each record. */

@@ -8,7 +8,7 @@ export type BidderCounter = (typeof BIDDER_COUNTERS)[number];
 export const bidderField = (bidderId: string, counter: BidderCounter) =>
   `bidder:${bidderId}:${counter}`;
 
-/** How far a producer's journal has been counted, kept beside the counters it changed. */
+/** How many of a producer's auctions the counters beside it contain. */
 export const offsetField = (producer: string) => `offset:${producer}`;
 
 export type ParsedField =

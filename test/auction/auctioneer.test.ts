@@ -36,7 +36,7 @@ function manualAuctioneer({ capacity = 10, bidOf = () => bid(1), record }: Setup
   let timersMade = 0;
   const auctioneer = createAuctioneer({
     capacity,
-    bidderOf: (id) => ({ id, bid: (request) => bidOf(id, request) }),
+    bidderOf: ({ id }) => ({ id, bid: (request) => bidOf(id, request) }),
     record: record ?? ((outcome) => recorded.push(outcome)),
     onFault: (fault) => faults.push(fault),
     setTimer(wake, ms) {

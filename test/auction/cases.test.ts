@@ -79,7 +79,7 @@ async function holdCase({ bidders, country, tmaxMs, answers }: Case) {
   } satisfies CatalogDocument;
   const auctioneer = createAuctioneer({
     capacity: 1,
-    bidderOf: (id) => ({ id, bid: () => bid(id) }),
+    bidderOf: ({ id }) => ({ id, bid: () => bid(id) }),
     record: () => recorded++,
     onFault: () => {},
     setTimer,

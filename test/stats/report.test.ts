@@ -23,7 +23,7 @@ const countersOf = (supplies: Record<string, Record<string, string>>) =>
 const zeros = { wins: 0, total_revenue: 0, no_bids: 0, timeouts: 0 };
 
 describe("the report", () => {
-  test("is the example of the contract", () => {
+  test("is the example of the contract", async () => {
     const counters = countersOf({
       supply1: {
         "bidder:bidder1:no_bids": "3",
@@ -35,25 +35,25 @@ describe("the report", () => {
         "bidder:bidder1:wins": "2",
       },
     });
-    expect(writeReport(catalogOf([["supply1", ["bidder1"]]]), counters)).toBe(
+    expect(await writeReport(catalogOf([["supply1", ["bidder1"]]]), counters)).toBe(
       '{"supply1":{"total_reqs":10,"reqs_per_country":{"GB":5,"US":5},' +
         '"bidders":{"bidder1":{"wins":2,"total_revenue":0.4,"no_bids":3,"timeouts":0}}}}',
     );
   });
 
-  test("shows each supply and bidder of the catalog with zeros", () => {
+  test("shows each supply and bidder of the catalog with zeros", async () => {
     const catalog = catalogOf([
       ["s1", ["b1", "b2"]],
       ["s2", []],
     ]);
-    expect(JSON.parse(writeReport(catalog, new Map()))).toEqual({
+    expect(JSON.parse(await writeReport(catalog, new Map()))).toEqual({
       s1: { total_reqs: 0, reqs_per_country: {}, bidders: { b1: zeros, b2: zeros } },
       s2: { total_reqs: 0, reqs_per_country: {}, bidders: {} },
     });
   });
 
-  test("keeps every digit of a counter", () => {
-    const text = writeReport(
+  test("keeps every digit of a counter", async () => {
+    const text = await writeReport(
       catalogOf([["s", ["b"]]]),
       countersOf({
         s: {
@@ -73,7 +73,7 @@ describe("the report", () => {
     );
   });
 
-  test("shows what was counted before it left the catalog, behind, by name", () => {
+  test("shows what was counted before it left the catalog, behind, by name", async () => {
     const catalog = catalogOf([
       ["z", ["b9", "b1"]],
       ["m", []],
@@ -88,37 +88,41 @@ describe("the report", () => {
         "bidder:a:wins": "2",
       },
     });
-    const report = JSON.parse(writeReport(catalog, counters));
+    const report = JSON.parse(await writeReport(catalog, counters));
     expect(Object.keys(report)).toEqual(["z", "m", "also", "gone"]);
     expect(Object.keys(report.z.bidders)).toEqual(["b9", "b1", "a", "old"]);
     expect(report.z.bidders.old).toEqual({ ...zeros, no_bids: 1 });
     expect(report.gone.bidders.b7).toEqual({ ...zeros, wins: 1 });
   });
 
-  test("leaves out an unknown supply that holds nothing but offsets", () => {
+  test("leaves out an unknown supply that holds nothing but offsets", async () => {
     const counters = countersOf({ gone: { "offset:p": "0" }, s: { "offset:p": "0" } });
-    expect(Object.keys(JSON.parse(writeReport(catalogOf([["s", []]]), counters)))).toEqual(["s"]);
+    expect(Object.keys(JSON.parse(await writeReport(catalogOf([["s", []]]), counters)))).toEqual([
+      "s",
+    ]);
   });
 
-  test("narrows to one supply", () => {
+  test("narrows to one supply", async () => {
     const catalog = catalogOf([
       ["s", ["b"]],
       ["t", ["b"]],
     ]);
     const counters = countersOf({ t: { total_reqs: "7" }, gone: { total_reqs: "1" } });
-    expect(JSON.parse(writeReport(catalog, counters, "t"))).toMatchObject({ t: { total_reqs: 7 } });
-    expect(Object.keys(JSON.parse(writeReport(catalog, counters, "t")))).toEqual(["t"]);
-    expect(Object.keys(JSON.parse(writeReport(catalog, counters, "gone")))).toEqual(["gone"]);
+    expect(JSON.parse(await writeReport(catalog, counters, "t"))).toMatchObject({
+      t: { total_reqs: 7 },
+    });
+    expect(Object.keys(JSON.parse(await writeReport(catalog, counters, "t")))).toEqual(["t"]);
+    expect(Object.keys(JSON.parse(await writeReport(catalog, counters, "gone")))).toEqual(["gone"]);
   });
 
-  test("shows awkward ids as they are", () => {
+  test("shows awkward ids as they are", async () => {
     const ids = ["constructor", 'a"b', "back\\slash", "x:wins", "a:b", "{}"];
     const catalog = catalogOf(ids.map((id) => [id, ids]));
     const fields = Object.fromEntries(ids.map((id, i) => [`bidder:${id}:wins`, String(i + 1)]));
     const counters = countersOf(
       Object.fromEntries(ids.map((id) => [id, { total_reqs: "1", ...fields }])),
     );
-    const report = JSON.parse(writeReport(catalog, counters));
+    const report = JSON.parse(await writeReport(catalog, counters));
     expect(Object.keys(report)).toEqual(ids);
     for (const id of ids) {
       expect(Object.keys(report[id].bidders)).toEqual(ids);
@@ -128,21 +132,21 @@ describe("the report", () => {
     }
   });
 
-  test("shows a supply and a bidder that are named __proto__", () => {
+  test("shows a supply and a bidder that are named __proto__", async () => {
     const counters = new Map([
       ["__proto__", new Map(Object.entries({ total_reqs: "1", "bidder:__proto__:wins": "1" }))],
     ]);
-    expect(writeReport(catalogOf([]), counters)).toBe(
+    expect(await writeReport(catalogOf([]), counters)).toBe(
       '{"__proto__":{"total_reqs":1,"reqs_per_country":{},"bidders":{"__proto__":' +
         '{"wins":1,"total_revenue":0,"no_bids":0,"timeouts":0}}}}',
     );
   });
 
-  test("ignores fields that a newer version wrote", () => {
+  test("ignores fields that a newer version wrote", async () => {
     const counters = countersOf({
       s: { total_reqs: "1", "hour:12": "5", note: "x", "bidder:b:clicks": "4" },
     });
-    expect(JSON.parse(writeReport(catalogOf([["s", ["b"]]]), counters))).toEqual({
+    expect(JSON.parse(await writeReport(catalogOf([["s", ["b"]]]), counters))).toEqual({
       s: { total_reqs: 1, reqs_per_country: {}, bidders: { b: zeros } },
     });
   });
@@ -163,7 +167,7 @@ describe("money", () => {
     expect(formatMicros(micros)).toBe(text);
   });
 
-  test("reads back to the micro, and says no zero too many", () => {
+  test("reads back to the micro, and says no zero too many", async () => {
     fc.assert(
       fc.property(fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n }), (micros) => {
         const text = formatMicros(micros);
@@ -177,7 +181,7 @@ describe("money", () => {
     );
   });
 
-  test("is what a JSON reader takes for the same number of cents", () => {
+  test("is what a JSON reader takes for the same number of cents", async () => {
     fc.assert(
       fc.property(fc.nat(1e9), (cents) => {
         expect(JSON.parse(formatMicros(BigInt(cents) * 10_000n))).toBe(cents / 100);

@@ -76,6 +76,23 @@ describe("a changed catalog", () => {
     expect(await isKnownEverywhere(exchange, "s2")).toBe(true);
   });
 
+  test("reaches workers that are just starting", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "catalog.json");
+    writeFileSync(path, catalogOf({ s0: ["b1"] }));
+    await using exchange = await startExchange({ env: { ...SETTINGS, CATALOG: path } });
+    for (const round of [1, 2, 3]) {
+      const before = new Set(exchange.workerPids());
+      process.kill(exchange.workerPids()[0]!, "SIGKILL");
+      const isSpawned = () => exchange.workerPids().some((pid) => !before.has(pid));
+      await until("another worker is spawned", isSpawned);
+      swap(path, catalogOf({ [`s${round}`]: ["b1"] }));
+      await until("it is replaced", () => exchange.printed('"worker replaced"') === round);
+      const isReloaded = async () => (await isKnownEverywhere(exchange, `s${round}`)) === true;
+      await until("every worker knows the supply", isReloaded);
+    }
+  });
+
   test("drops what GET /stat had cached", async () => {
     using folder = temporaryFolder();
     const path = join(folder.path, "catalog.json");

@@ -228,6 +228,15 @@ describe.each(["development", "production"])("with NODE_ENV=%s, a bid", (mode) =
     }
   });
 
+  test("with a Host that is none is answered like any other", async () => {
+    for (const host of ["", "[", "a b", "x:99999", MARKER]) {
+      const unknown = await ask(`GET /nope HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      expectProblem(unknown, 404, "not_found");
+      const wrong = await ask(`DELETE /stat?x HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+      expectProblem(wrong, 405, "method_not_allowed");
+    }
+  });
+
   test.each([
     ["/bid", "POST"],
     ["/stat", "GET, HEAD"],

@@ -60,7 +60,7 @@ export function openCounterFile(path: string): CounterFile {
       }
     }
     for (const [field, by] of increments) add.run(supplyId, field, by);
-    set.run(supplyId, offsetField(producer), to);
+    if (to !== from) set.run(supplyId, offsetField(producer), to);
     return to;
   }
 

@@ -1,5 +1,5 @@
+import { createGenerations } from "../generations.ts";
 import type { AdmitEntry, AdmitResult, PastAdmissions, WindowLimit } from "../store.ts";
-import { createGenerations } from "./generations.ts";
 
 /** Most clients remembered. Beyond it the half that was admitted longest ago is forgotten. */
 const CLIENTS_MAX = 2_000_000;
@@ -40,7 +40,7 @@ export function createWindows(
       admissions.turn();
       turnedAtMs = nowMs;
     }
-    admissions.set(client, times);
+    if (admissions.set(client, times)) turnedAtMs = nowMs;
   }
 
   function admitOne({ client, wanted }: AdmitEntry, nowMs: number): AdmitResult {

@@ -134,7 +134,7 @@ function createModel() {
       for (const [field, by] of increments) {
         rows.set(key(supplyId, field), held(supplyId, field) + BigInt(by));
       }
-      rows.set(key(supplyId, `offset:${producer}`), BigInt(to));
+      if (to !== from) rows.set(key(supplyId, `offset:${producer}`), BigInt(to));
       return to;
     },
     forget(producer: string, supplyIds: readonly string[]) {

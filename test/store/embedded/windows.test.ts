@@ -83,6 +83,15 @@ describe("the table", () => {
     expect(size()).toBeLessThanOrEqual(1_000);
   });
 
+  test("remembers the younger half also when a full table meets the end of a window", () => {
+    const { ask, clock } = windowsAt(4);
+    clock.nowMs += LIMIT.windowMs - 1;
+    for (const client of ["a", "b", "c"]) ask(client, 3);
+    clock.nowMs += 1;
+    ask("d");
+    expect(ask("b")).toMatchObject({ granted: 0 });
+  });
+
   test("holds the clients of two windows at most, without being swept", () => {
     const { ask, size, clock } = windowsAt();
     for (const [round, clients] of [10_000, 10_000, 5_000].entries()) {

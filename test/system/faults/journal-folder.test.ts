@@ -178,6 +178,7 @@ describe("a journal that is nearly full", () => {
         port,
         slot: 1,
         producer: "test-1-1",
+        isStoreReady: true,
         journalPath: folder.path("test-1-1.journal"),
         catalog: { version: 1, document: await loadCatalogFile(config.CATALOG) },
       },

@@ -39,6 +39,9 @@ for i, key in ipairs(KEYS) do
   local wanted = tonumber(ARGV[4 + i])
   local count = redis.pcall("ZCARD", key)
   if type(count) == "table" then
+    if not string.find(count.err, "WRONGTYPE", 1, true) then
+      return redis.error_reply(count.err)
+    end
     -- Not a sorted set, so not ours: it must not fail the clients beside it.
     redis.call("DEL", key)
     count = 0

@@ -42,5 +42,7 @@ end
 for at = 4, #ARGV, 2 do
   redis.call("HINCRBY", key, ARGV[at], ARGV[at + 1])
 end
-redis.call("HSET", key, offset_field, to)
+if to ~= from then
+  redis.call("HSET", key, offset_field, to)
+end
 return to

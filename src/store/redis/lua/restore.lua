@@ -23,6 +23,10 @@ local added = 0
 
 for _, key in ipairs(KEYS) do
   local count = tonumber(ARGV[at])
+  local kind = redis.call("TYPE", key)["ok"]
+  if kind ~= "zset" and kind ~= "none" then
+    redis.call("DEL", key) -- As admit.lua: it must not keep the others' admissions away.
+  end
   at = at + 1
   for _ = 1, count do
     local age_us, member = tonumber(ARGV[at]), ARGV[at + 1]

@@ -5,8 +5,8 @@
  */
 export interface Generations<Value> {
   get(key: string): Value | undefined;
-  /** Sets anew, as the youngest. */
-  set(key: string, value: Value): void;
+  /** Sets anew, as the youngest. @returns whether the table had to turn for it */
+  set(key: string, value: Value): boolean;
   delete(key: string): void;
   /** Forgets what was not set since the turn before. */
   turn(): void;
@@ -25,10 +25,12 @@ export function createGenerations<Value>(entriesMax: number): Generations<Value>
     young = new Map();
   }
 
-  function set(key: string, value: Value): void {
-    if (young.size >= youngMax && !young.has(key)) turn();
+  function set(key: string, value: Value): boolean {
+    const mustTurn = young.size >= youngMax && !young.has(key);
+    if (mustTurn) turn();
     old.delete(key);
     young.set(key, value);
+    return mustTurn;
   }
 
   return {

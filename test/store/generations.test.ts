@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { createGenerations } from "../../../src/store/embedded/generations.ts";
+import { createGenerations } from "../../src/store/generations.ts";
 
 test("keeps what was set since the turn before the last", () => {
   const { get, set, turn } = createGenerations<number>(100);
