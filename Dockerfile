@@ -14,6 +14,7 @@ RUN find node_modules -type d \( -name test -o -name benchmarks -o -name example
       -o -name '*.d.cts' -o -name '*.md' \) ! -iname 'licen[cs]e*' -delete \
  && find node_modules/swagger-ui-dist -type f ! -name package.json ! -name LICENSE ! -name NOTICE \
       ! -name swagger-ui.css ! -name 'swagger-ui-bundle.js*' -delete
+COPY LICENSE ./
 COPY src src
 COPY data data
 # Readable whatever the umask of the clone was. The check loads every module: stripping too much,
