@@ -51,38 +51,43 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     const hasRoom = canRecord(supply) && (limiter?.hasRoom() ?? true) && auctioneer.reserve();
     if (!hasRoom) return overloaded(requestId);
 
-    let isAbandoned = false;
+    const asked = limiter?.admit(client);
+    if (asked && "isAdmitted" in asked && !asked.isAdmitted) {
+      auctioneer.release(); // Refused from memory: there is nothing to wait for.
+      return refuse(requestId, asked, limitHeaders(asked));
+    }
+    const bid: PendingBid = { requestId, headers: {}, isAbandoned: false };
     const offer: Offer = {
       supply,
       country: read.country,
       tmaxMs: read.body.tmax ?? tmaxDefaultMs,
-      isAbandoned: () => isAbandoned,
+      isAbandoned: () => bid.isAbandoned,
     };
-    return deadlines.guard(admitAndHold(requestId, client, offer), () => {
-      isAbandoned = true;
-      return problem("deadline", { requestId, detail: "The auction was given up, not counted." });
+    return deadlines.guard(admitAndHold(bid, asked, offer), () => {
+      bid.isAbandoned = true;
+      return givenUp(bid);
     });
   }
 
-  async function admitAndHold(requestId: string, client: string, offer: Offer) {
-    let headers: Record<string, string> = {};
-    if (limiter) {
-      const verdict = await admit(limiter, client);
+  async function admitAndHold(bid: PendingBid, asked: Asked, offer: Offer): Promise<Response> {
+    const { requestId } = bid;
+    if (asked) {
+      const verdict = await admitted(asked);
       if (!verdict) return overloaded(requestId);
-      headers = limitHeaders(verdict);
-      if (!verdict.isAdmitted) return refuse(requestId, verdict, headers);
+      bid.headers = limitHeaders(verdict);
+      if (!verdict.isAdmitted) return refuse(requestId, verdict, bid.headers);
     }
     const outcome = await auctioneer.hold(offer);
-    if (!outcome) return problem("deadline", { requestId, detail: "Given up, not counted." });
+    if (!outcome) return givenUp(bid);
     onHeld?.(outcome);
-    return answer(requestId, outcome, headers);
+    return answer(requestId, outcome, bid.headers);
   }
 
   /** The verdict, or undefined when none is to be had. Without an admission no place is kept. */
-  async function admit(limiter: Limiter, client: string): Promise<Verdict | undefined> {
+  async function admitted(asked: NonNullable<Asked>): Promise<Verdict | undefined> {
     let isAdmitted = false;
     try {
-      const verdict = await limiter.admit(client);
+      const verdict = await asked;
       isAdmitted = verdict.isAdmitted;
       return verdict;
     } catch (fault) {
@@ -114,6 +119,21 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
 
   return handleBid;
 }
+
+/** What the limiter was asked for this bid; undefined when it is off. */
+type Asked = Verdict | Promise<Verdict> | undefined;
+
+/** A bid that is being answered. */
+interface PendingBid {
+  readonly requestId: string;
+  /** Of the limiter, once it has answered. */
+  headers: Record<string, string>;
+  /** True when the deadline has answered instead. */
+  isAbandoned: boolean;
+}
+
+const givenUp = ({ requestId, headers }: PendingBid) =>
+  problem("deadline", { requestId, detail: "The auction was given up, not counted.", headers });
 
 const overloaded = (requestId: string) =>
   problem("overloaded", { requestId, detail: "Nothing was begun and no quota used." });

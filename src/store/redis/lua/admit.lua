@@ -34,6 +34,7 @@ local reply = { now_us }
 if deadline_us > 0 and now_us > deadline_us then
   return reply
 end
+local now_score = score(now_us)
 
 for i, key in ipairs(KEYS) do
   local wanted = tonumber(ARGV[4 + i])
@@ -50,7 +51,7 @@ for i, key in ipairs(KEYS) do
   if count > 0 then
     -- What left the window, and what lies in the future after the clock went back.
     local left_window = redis.call("ZREMRANGEBYSCORE", key, "-inf", score(now_us - window_us))
-    local in_future = redis.call("ZREMRANGEBYSCORE", key, "(" .. score(now_us), "+inf")
+    local in_future = redis.call("ZREMRANGEBYSCORE", key, "(" .. now_score, "+inf")
     count = count - left_window - in_future
     if count > 0 then
       -- restore.lua, or a limit that was lowered, leaves more than `max` in the window.
@@ -62,7 +63,7 @@ for i, key in ipairs(KEYS) do
   local granted = math.min(wanted, max - count)
   if granted > 0 then
     for place = 1, granted do
-      redis.call("ZADD", key, score(now_us), batch .. "." .. i .. "." .. place)
+      redis.call("ZADD", key, now_score, batch .. "." .. i .. "." .. place)
     end
     redis.call("PEXPIRE", key, window_ms)
   end
