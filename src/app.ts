@@ -236,6 +236,7 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
     isFallbackActive: fallback.isActive,
     fallbackPolicy: limiter ? config.RATE_LIMIT_ON_ERROR : "off",
     hasRoomToRecord: recorder.hasRoom,
+    refusedSupplies: recorder.refusedSupplies,
     lost: async () => (await call(LOST, null)) as string,
   });
   return createServer({

@@ -15,6 +15,8 @@ export interface CheckOptions {
   /** What becomes of limits without the store. */
   fallbackPolicy: "off" | "local" | "open" | "closed";
   hasRoomToRecord: () => boolean;
+  /** Supplies whose counters refuse. */
+  refusedSupplies: () => readonly string[];
   /** Counted auctions that the store has lost, in digits. */
   lost: () => Promise<string>;
 }
@@ -22,7 +24,7 @@ export interface CheckOptions {
 /** What GET /readyz looks at. */
 export function createChecks(options: CheckOptions): Record<string, () => Check | Promise<Check>> {
   const { isDraining, catalog, storeName, ping, isFallbackActive, fallbackPolicy } = options;
-  const { hasRoomToRecord, lost } = options;
+  const { hasRoomToRecord, refusedSupplies, lost } = options;
 
   function accepting(): Check {
     if (isDraining()) return { status: "failed", detail: "shutting down" };
@@ -48,6 +50,13 @@ export function createChecks(options: CheckOptions): Record<string, () => Check 
 
   async function statistics(): Promise<Check> {
     if (!hasRoomToRecord()) return { status: "failed", detail: "the journal is full" };
+    const refused = refusedSupplies().length;
+    if (refused > 0) {
+      return {
+        status: "degraded",
+        detail: `the counters of ${refused} supplies refuse, see the log`,
+      };
+    }
     const auctions = await lost();
     if (auctions === "0") return { status: "ok", detail: "none lost" };
     return { status: "degraded", detail: `${auctions} auctions lost by the store` };

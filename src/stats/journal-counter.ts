@@ -34,6 +34,8 @@ export interface JournalCounter {
   recheck(): void;
   /** The same for the supplies that have records in the journal: they may be released then. */
   recheckKept(): void;
+  /** Supplies whose counters refuse at the moment. */
+  refusedSupplies(): string[];
   /** False while a recheck is due: what was confirmed may be gone. */
   isSure(): boolean;
 }
@@ -161,6 +163,7 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     timesBack: () => timesBack,
     recheck,
     recheckKept,
+    refusedSupplies: () => [...refused.keys()],
     isSure: () => rechecking === undefined,
   };
 }

@@ -46,6 +46,8 @@ export interface Recorder {
   backlog(): number;
   /** Resolves when everything recorded before the call is counted. @throws as `countUpTo` */
   drain(): Promise<void>;
+  /** Supplies whose counters refuse: their records wait in the journal, and fill it. */
+  refusedSupplies(): string[];
   /** Has the next flush ask the store whether it still holds what it confirmed. */
   recheck(): void;
   /** Ends the flushes, after a last one. @throws Error when that could not be counted */
@@ -142,6 +144,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     backlog: () => journal.committed() - counter.counted(),
     drain,
     recheck: counter.recheck,
+    refusedSupplies: counter.refusedSupplies,
     stop,
   };
 }

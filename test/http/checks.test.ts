@@ -1,0 +1,77 @@
+import { expect, test } from "bun:test";
+import { buildCatalog } from "../../src/catalog/catalog.ts";
+import { type CheckOptions, createChecks } from "../../src/http/checks.ts";
+
+const catalog = buildCatalog({ supplies: { s: [] }, bidders: {} }, 7);
+
+/** The checks of a worker that has what it needs, but for what a test says. */
+const checksOf = (differently: Partial<CheckOptions> = {}) =>
+  createChecks({
+    isDraining: () => false,
+    catalog: () => catalog,
+    storeName: "redis",
+    ping: async () => {},
+    isFallbackActive: () => false,
+    fallbackPolicy: "local",
+    hasRoomToRecord: () => true,
+    refusedSupplies: () => [],
+    lost: async () => "0",
+    ...differently,
+  });
+
+const away = () => Promise.reject(new Error("away"));
+
+test("all is well with a worker that has what it needs", async () => {
+  const checks = Object.entries(checksOf());
+  const results = await Promise.all(
+    checks.map(async ([name, run]) => [name, (await run()).status]),
+  );
+  expect(Object.fromEntries(results)).toEqual({
+    accepting: "ok",
+    catalog: "ok",
+    store: "ok",
+    statistics: "ok",
+  });
+});
+
+test("a worker that drains does not accept", async () => {
+  expect(await checksOf({ isDraining: () => true }).accepting!()).toMatchObject({
+    status: "failed",
+  });
+});
+
+test.each([
+  ["local", "degraded"],
+  ["open", "degraded"],
+  ["off", "degraded"],
+  ["closed", "failed"],
+] as const)("without the store and with limits %p it is %p", async (fallbackPolicy, status) => {
+  expect(await checksOf({ ping: away, fallbackPolicy }).store!()).toMatchObject({ status });
+});
+
+test("a store that hangs counts as one that does not answer, well before the check is given up", async () => {
+  const checks = checksOf({ ping: () => new Promise(() => {}) });
+  expect(await checks.store!()).toMatchObject({ status: "degraded" });
+});
+
+test("a fallback that is in force shows although the store answers again", async () => {
+  expect(await checksOf({ isFallbackActive: () => true }).store!()).toMatchObject({
+    status: "degraded",
+  });
+});
+
+test("without room to record nothing can go on", async () => {
+  const checks = checksOf({ ping: away, hasRoomToRecord: () => false });
+  expect(await checks.store!()).toMatchObject({ status: "failed" });
+  expect(await checks.statistics!()).toMatchObject({ status: "failed" });
+});
+
+test("statistics tell of counters that refuse, and of auctions that the store has lost", async () => {
+  const refused = await checksOf({ refusedSupplies: () => ["a", "b"] }).statistics!();
+  expect(refused).toEqual({
+    status: "degraded",
+    detail: "the counters of 2 supplies refuse, see the log",
+  });
+  const lost = await checksOf({ lost: async () => "12" }).statistics!();
+  expect(lost).toEqual({ status: "degraded", detail: "12 auctions lost by the store" });
+});
