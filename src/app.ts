@@ -122,8 +122,8 @@ export function createApp(options: AppOptions): App {
     await Bun.sleep(LEAVE_MS);
     await server.stop(Math.min(config.TMAX_MAX + DEADLINE_RESERVE_MS, FINISH_MS_MAX));
     await Promise.race([parts.auctioneer.drain(), Bun.sleep(LEAVE_MS)]);
-    await Promise.race([recorder.stop(), Bun.sleep(FLUSH_DEADLINE_MS)]).catch((err) =>
-      logger.warn({ err }, "statistics not flushed, kept in the journal for the next start"),
+    await Promise.race([recorder.stop(), Bun.sleep(FLUSH_DEADLINE_MS)]).catch(
+      warn(logger, "statistics not flushed, kept in the journal for the next start"),
     );
     parts.deadlines.stop();
     fallback.stop();

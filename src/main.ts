@@ -12,6 +12,7 @@ import { EXIT_CONFIG, runSupervisor } from "./supervisor.ts";
 import { runWorker } from "./worker.ts";
 
 const HEALTH_TIMEOUT_MS = 2_000;
+const ECHO_MS = 100;
 
 const settings = Object.keys(ConfigSchema.properties) as SettingName[];
 const flagOf = (name: SettingName) => `--${name.toLowerCase().replaceAll("_", "-")}`;
@@ -35,7 +36,9 @@ function readConfig(options: Record<string, string>) {
 }
 
 async function serve(options: Record<string, string>): Promise<void> {
-  await runSupervisor(readConfig(options));
+  // A package script is told of Ctrl-C by the terminal, and once more by `bun run` around it.
+  const isScript = ["start", "exchange"].includes(process.env.npm_lifecycle_event ?? "");
+  await runSupervisor(readConfig(options), isScript ? ECHO_MS : 0);
 }
 
 async function check(options: Record<string, string>): Promise<void> {
@@ -71,7 +74,7 @@ function fail(status: number, message: string): never {
 const program = new Command("exchange")
   .description("A real-time ad exchange: POST /bid holds an auction, GET /stat says what happened.")
   .version(packageJson.version)
-  .showHelpAfterError();
+  .showHelpAfterError("(--help lists what there is)");
 const serveCommand = withSettings(program.command("serve", { isDefault: true }))
   .description("run the service (the default)")
   .action(serve);

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { isatty } from "node:tty";
 import packageJson from "../package.json" with { type: "json" };
 import { createShared } from "./actor/shared.ts";
 import { within } from "./actor/within.ts";
@@ -32,8 +33,11 @@ const LAST_FLUSH_MS = 800;
 const DRAIN_DEADLINE_MS = 1_400;
 const RETRY_MS = 250;
 
-/** Runs the service until it is told to stop; never returns while it does. */
-export async function runSupervisor(given: Config): Promise<void> {
+/**
+ * Runs the service until it is told to stop; never returns while it does.
+ * @param echoMs  within which one press of Ctrl-C may arrive twice
+ */
+export async function runSupervisor(given: Config, echoMs: number): Promise<void> {
   const isTerminal = process.stdout.isTTY === true;
   const config: Config = {
     ...given,
@@ -42,7 +46,7 @@ export async function runSupervisor(given: Config): Promise<void> {
     WORKERS: process.platform === "linux" ? given.WORKERS : 1,
   };
   const logger = createLogger({ level: config.LOG_LEVEL, name: "supervisor", isTerminal });
-  const signals = catchSignals();
+  const signals = catchSignals(echoMs);
   const port = await orExit(1, () => probePort(config.HOST, config.PORT, PREDECESSOR_MS));
   const journalDir = join(config.DATA_DIR, "journals");
   const unlock = await orExit(1, () => {
@@ -182,7 +186,7 @@ function openStore(config: Config, boot: string, logger: Logger, onReconnect: ()
   const url = redisUrl(config);
   if (url !== undefined) {
     const onError = (role: string, err: Error) =>
-      logger.warn({ role, err: err.message }, "redis connection");
+      logger.warn({ role, cause: err.message }, "redis connection");
     const admitDeadlineMs = config.RATE_LIMIT_DEADLINE_MS; // Not used: it admits nobody.
     return openRedisStore({ url, limit, producer: boot, admitDeadlineMs, onError, onReconnect });
   }
@@ -191,8 +195,9 @@ function openStore(config: Config, boot: string, logger: Logger, onReconnect: ()
 }
 
 /** Registered first of all: as PID 1 a process without handlers cannot be stopped. */
-function catchSignals() {
-  let stopAsked = 0;
+function catchSignals(echoMs: number) {
+  const wasTerminal = isatty(0) || isatty(1);
+  let interruptedAtMs: number | undefined;
   let isStopping = false;
   const handlers = {
     onStop: (): void => process.exit(0),
@@ -206,10 +211,17 @@ function catchSignals() {
   };
   process.on("SIGTERM", askStop);
   process.on("SIGINT", () => {
-    if (++stopAsked > 1) handlers.onAbort();
+    const nowMs = performance.now();
+    interruptedAtMs ??= nowMs;
+    const isEcho = nowMs - interruptedAtMs < echoMs;
+    if (isStopping && !isEcho) handlers.onAbort();
     else askStop();
   });
-  process.on("SIGHUP", () => handlers.onReload());
+  process.on("SIGHUP", () => {
+    const isTerminalGone = wasTerminal && !isatty(0) && !isatty(1);
+    if (isTerminalGone) askStop();
+    else handlers.onReload();
+  });
   return { handlers, isStopping: () => isStopping };
 }
 

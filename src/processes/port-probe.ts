@@ -25,5 +25,7 @@ export async function probePort(hostname: string, port: number, waitMs: number):
   }
 }
 
-const takenMessage = (port: number) =>
-  `port ${port} is already in use (another exchange?). Try PORT=${(port % 65_535) + 1} bun start`;
+function takenMessage(port: number): string {
+  const another = `PORT=${(port % 65_535) + 1} DATA_DIR=.data-2 bun start`;
+  return `port ${port} is already in use (another exchange?). Try ${another}`;
+}

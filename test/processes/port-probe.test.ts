@@ -41,7 +41,7 @@ describe("port probe", () => {
       const { port } = occupy(isShared);
       const error = await probePort(HOST, port!, 0).catch((fault) => fault);
       expect(error.message).toBe(
-        `port ${port} is already in use (another exchange?). Try PORT=${port! + 1} bun start`,
+        `port ${port} is already in use (another exchange?). Try PORT=${port! + 1} DATA_DIR=.data-2 bun start`,
       );
     },
   );
