@@ -23,8 +23,11 @@ interface ActorOptions<Message, Reply> {
 interface Actor<Message, Reply> {
   /** Fire and forget. False means full or stopped: the caller decides. */
   tell(message: Message): boolean;
-  /** One reply per message. @throws MailboxFullError, or what `handle` threw or rejected with. */
-  ask(message: Message): Promise<Awaited<Reply>>;
+  /**
+   * One reply per message; at once where nothing waits before it and `handle` answers at once.
+   * @throws MailboxFullError, or what `handle` threw or rejected with
+   */
+  ask(message: Message): Reply | Promise<Awaited<Reply>>;
   depth(): number;
   /** Resolves when everything told before it has been handled. */
   drain(): Promise<void>;
@@ -43,13 +46,24 @@ export function createActor<Message, Reply>(
 ): Actor<Message, Reply> {
   const { name, capacity, handle, onFault, schedule } = options;
   let isStopped = false;
+  let isBusy = false;
+
+  /** Whatever `handle` sends to its own actor waits until it has returned. */
+  function handleNow(message: Message): Reply {
+    isBusy = true;
+    try {
+      return handle(message);
+    } finally {
+      isBusy = false;
+    }
+  }
 
   const mailbox = createMailbox<Envelope<Message, Reply> | (() => void)>({
     capacity,
     ...(schedule && { schedule }),
     receive(envelope) {
       if (typeof envelope === "function") return envelope();
-      const reply = handle(envelope.message);
+      const reply = handleNow(envelope.message);
       if (envelope.resolve) envelope.resolve(reply);
       else if (reply instanceof Promise) reply.catch(onFault);
     },
@@ -61,7 +75,8 @@ export function createActor<Message, Reply>(
 
   const tell = (message: Message) => !isStopped && mailbox.tell({ message });
 
-  function ask(message: Message): Promise<Awaited<Reply>> {
+  function ask(message: Message): Reply | Promise<Awaited<Reply>> {
+    if (!isStopped && !isBusy && mailbox.depth() === 0) return handleNow(message);
     return new Promise<Awaited<Reply>>((resolve, reject) => {
       if (
         isStopped ||

@@ -11,7 +11,7 @@ export interface Offer {
   readonly country: string;
   readonly tmaxMs: number;
   /** True when nobody waits for the answer any more: the auction must not be counted. */
-  readonly isAbandoned: () => boolean;
+  readonly isAbandoned: boolean;
 }
 
 export interface AuctioneerOptions {
@@ -35,14 +35,18 @@ export interface Auctioneer {
   /**
    * Holds an auction on a reserved place and records its outcome, when the last bidder has answered
    * or `tmaxMs` is over.
-   * @returns undefined when the offer was abandoned meanwhile: nothing was recorded
+   * @returns undefined when the offer was abandoned meanwhile: nothing was recorded. At once where
+   *   every bidder answers at once
    */
-  hold(offer: Offer): Promise<AuctionOutcome | undefined>;
+  hold(offer: Offer): Held | Promise<Held>;
   /** Auctions reserved or running. */
   depth(): number;
   /** Resolves when no auction is reserved or running. */
   drain(): Promise<void>;
 }
+
+/** An auction's outcome, or none where nobody waits for it any more. */
+type Held = AuctionOutcome | undefined;
 
 const NOBODY: readonly number[] = [];
 /** Micros; a journal record has 32 bits for it. */
@@ -68,9 +72,9 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
   // A place is reserved before the mailbox is told, so it is never full.
   const actor = createActor({ name: "auction", capacity, handle: begin, onFault });
 
-  function begin(offer: Offer): AuctionOutcome | undefined | Promise<AuctionOutcome | undefined> {
+  function begin(offer: Offer): Held | Promise<Held> {
     const { supply, country, tmaxMs } = offer;
-    if (offer.isAbandoned()) {
+    if (offer.isAbandoned) {
       release();
       return undefined;
     }
@@ -123,9 +127,9 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
     offer: Offer,
     asked: readonly number[],
     answers: readonly (BidResponse | undefined)[],
-  ): AuctionOutcome | undefined {
+  ): Held {
     try {
-      if (offer.isAbandoned()) return undefined;
+      if (offer.isAbandoned) return undefined;
       const outcome = decide(offer.supply, offer.country, asked, answers);
       record(outcome);
       return outcome;

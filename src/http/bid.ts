@@ -5,13 +5,12 @@ import { LimiterClosedError } from "../limiter/fallback.ts";
 import type { Limiter, Verdict } from "../limiter/limiter.ts";
 import type { AuctionOutcome } from "../stats/outcome.ts";
 import type { WindowLimit } from "../store/store.ts";
+import { createBidAnswers } from "./bid-answers.ts";
 import type { ReadBidRequest } from "./bid-request.ts";
 import type { ClientOf } from "./client-address.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { problem } from "./problem.ts";
 import type { RequestIdOf } from "./request-id.ts";
-
-const MICROS = 1_000_000;
 
 export interface BidRouteOptions {
   readBid: ReadBidRequest;
@@ -31,132 +30,95 @@ export interface BidRouteOptions {
   onHeld: ((outcome: AuctionOutcome) => void) | undefined;
 }
 
+/** Knows the other end of a request's socket, while it is open. */
+interface Sockets {
+  requestIP(request: Request): { readonly address: string } | null;
+}
+
 /** Answers POST /bid. Every refusal is one line below, in the contract's order. */
-export type HandleBid = (request: Request, socketAddress: string | undefined) => Promise<Response>;
+export type HandleBid = (request: Request, sockets: Sockets | null) => Promise<Response>;
 
 export function createBidRoute(options: BidRouteOptions): HandleBid {
   const { readBid, requestIdOf, clientOf, catalog, limiter, auctioneer, deadlines } = options;
   const { limit, tmaxDefaultMs, canRecord, onHeld } = options;
-  const policy = `"ip";q=${limit.max};w=${Math.ceil(limit.windowMs / 1000)}`;
+  const answers = createBidAnswers(limit);
 
-  async function handleBid(request: Request, socketAddress: string | undefined) {
+  async function handleBid(request: Request, sockets: Sockets | null): Promise<Response> {
     const requestId = requestIdOf(request);
     const read = await readBid(request);
     if ("code" in read) return problem(read.code, { requestId, ...read });
     const supply = catalog().supplies.get(read.body.supply_id);
-    if (!supply) {
-      return problem("unknown_supply", { requestId, detail: "The catalog has no such supply_id." });
-    }
-    const client = clientOf(socketAddress, request.headers.get("x-forwarded-for"));
+    const unadmitted = { requestId, verdict: undefined };
+    if (!supply) return answers.problem("unknown_supply", unadmitted, UNKNOWN_SUPPLY);
     const hasRoom = canRecord(supply) && (limiter?.hasRoom() ?? true) && auctioneer.reserve();
-    if (!hasRoom) return overloaded(requestId);
+    if (!hasRoom) return answers.problem("overloaded", unadmitted, OVERLOADED);
 
-    const asked = limiter?.admit(client);
-    if (asked && "isAdmitted" in asked && !asked.isAdmitted) {
-      auctioneer.release(); // Refused from memory: there is nothing to wait for.
-      return refuse(requestId, asked, limitHeaders(asked));
-    }
-    const bid: PendingBid = { requestId, headers: {}, isAbandoned: false };
-    const offer: Offer = {
-      supply,
-      country: read.country,
-      tmaxMs: read.body.tmax ?? tmaxDefaultMs,
-      isAbandoned: () => bid.isAbandoned,
-    };
-    return deadlines.guard(admitAndHold(bid, asked, offer), () => {
-      bid.isAbandoned = true;
-      return givenUp(bid);
-    });
+    const tmaxMs = read.body.tmax ?? tmaxDefaultMs;
+    const { country } = read;
+    const bid = { requestId, verdict: undefined, supply, country, tmaxMs, isAbandoned: false };
+    const asked = limiter?.admit(clientFrom(request, sockets));
+    const answered =
+      asked instanceof Promise
+        ? asked.then(
+            (verdict) => decide(bid, verdict),
+            (fault) => withoutVerdict(bid, fault),
+          )
+        : decide(bid, asked);
+    // What is answered from memory has nothing to wait for.
+    return answered instanceof Promise ? deadlines.guard(answered, () => giveUp(bid)) : answered;
   }
 
-  async function admitAndHold(bid: PendingBid, asked: Asked, offer: Offer): Promise<Response> {
-    const { requestId } = bid;
-    if (asked) {
-      const verdict = await admitted(asked);
-      if (!verdict) return overloaded(requestId);
-      bid.headers = limitHeaders(verdict);
-      if (!verdict.isAdmitted) return refuse(requestId, verdict, bid.headers);
+  const clientFrom = (request: Request, sockets: Sockets | null) =>
+    clientOf(sockets?.requestIP(request)?.address, request.headers.get("x-forwarded-for"));
+
+  /** @param verdict  undefined when the limiter is off */
+  function decide(bid: PendingBid, verdict: Verdict | undefined): Response | Promise<Response> {
+    bid.verdict = verdict;
+    if (verdict && !verdict.isAdmitted) {
+      auctioneer.release();
+      return answers.rateLimited(bid.requestId, verdict);
     }
-    const outcome = await auctioneer.hold(offer);
-    if (!outcome) return givenUp(bid);
+    const held = auctioneer.hold(bid);
+    return held instanceof Promise
+      ? held.then((outcome) => conclude(bid, outcome))
+      : conclude(bid, held);
+  }
+
+  function withoutVerdict(bid: PendingBid, fault: unknown): Response {
+    auctioneer.release();
+    const isRefusal = fault instanceof MailboxFullError || fault instanceof LimiterClosedError;
+    if (isRefusal) return answers.problem("overloaded", bid, OVERLOADED);
+    throw fault;
+  }
+
+  function conclude(bid: PendingBid, outcome: AuctionOutcome | undefined): Response {
+    if (!outcome) return answers.problem("deadline", bid, GIVEN_UP);
     onHeld?.(outcome);
-    return answer(requestId, outcome, bid.headers);
+    const { supply, asked, winner, clearingPriceMicros } = outcome;
+    if (asked.length === 0) return answers.problem("no_eligible_bidders", bid, NOBODY_ELIGIBLE);
+    if (winner < 0) return answers.problem("no_bids", bid, NO_BIDS);
+    return answers.won(bid, supply.bidders[winner]!.id, clearingPriceMicros);
   }
 
-  /** The verdict, or undefined when none is to be had. Without an admission no place is kept. */
-  async function admitted(asked: NonNullable<Asked>): Promise<Verdict | undefined> {
-    let isAdmitted = false;
-    try {
-      const verdict = await asked;
-      isAdmitted = verdict.isAdmitted;
-      return verdict;
-    } catch (fault) {
-      if (fault instanceof MailboxFullError || fault instanceof LimiterClosedError)
-        return undefined;
-      throw fault;
-    } finally {
-      if (!isAdmitted) auctioneer.release();
-    }
-  }
-
-  /** IETF draft-ietf-httpapi-ratelimit-headers: what is left, and seconds until there is more. */
-  const limitHeaders = ({ remaining, resetMs }: Verdict): Record<string, string> => ({
-    "ratelimit-policy": policy,
-    // Where everybody is admitted without the store, nothing counts down.
-    ratelimit: `"ip";r=${Math.min(remaining, limit.max)};t=${Math.ceil(resetMs / 1000)}`,
-  });
-
-  function refuse(requestId: string, { resetMs }: Verdict, headers: Record<string, string>) {
-    const seconds = Math.max(1, Math.ceil(resetMs / 1000));
-    const quota = `At most ${limit.max} bids in ${limit.windowMs / 1000} seconds.`;
-    const detail = `${quota} Retry in ${seconds} s.`;
-    return problem("rate_limited", {
-      requestId,
-      detail,
-      headers: { ...headers, "retry-after": String(seconds) },
-    });
+  /** The deadline answers instead: whatever is still to come is not counted. */
+  function giveUp(bid: PendingBid): Response {
+    bid.isAbandoned = true;
+    return answers.problem("deadline", bid, GIVEN_UP);
   }
 
   return handleBid;
 }
 
-/** What the limiter was asked for this bid; undefined when it is off. */
-type Asked = Verdict | Promise<Verdict> | undefined;
-
-/** A bid that is being answered. */
-interface PendingBid {
+/** A bid that is being answered; at the same time what its auction is held for. */
+interface PendingBid extends Offer {
   readonly requestId: string;
   /** Of the limiter, once it has answered. */
-  headers: Record<string, string>;
-  /** True when the deadline has answered instead. */
+  verdict: Verdict | undefined;
   isAbandoned: boolean;
 }
 
-const givenUp = ({ requestId, headers }: PendingBid) =>
-  problem("deadline", { requestId, detail: "The auction was given up, not counted.", headers });
-
-const overloaded = (requestId: string) =>
-  problem("overloaded", { requestId, detail: "Nothing was begun and no quota used." });
-
-function answer(requestId: string, outcome: AuctionOutcome, headers: Record<string, string>) {
-  const { supply, asked, winner, clearingPriceMicros } = outcome;
-  if (asked.length === 0) {
-    const detail = "No bidder of this supply bids for that country.";
-    return problem("no_eligible_bidders", { requestId, detail, headers });
-  }
-  if (winner < 0) {
-    const detail = "Every eligible bidder declined or was too late.";
-    return problem("no_bids", { requestId, detail, headers });
-  }
-  return new Response(winnerJson(supply, winner, clearingPriceMicros), {
-    headers: {
-      "content-type": "application/json",
-      "cache-control": "no-store",
-      "x-request-id": requestId,
-      ...headers,
-    },
-  });
-}
-
-const winnerJson = (supply: Supply, winner: number, priceMicros: number) =>
-  JSON.stringify({ winner: supply.bidders[winner]!.id, price: priceMicros / MICROS });
+const UNKNOWN_SUPPLY = "The catalog has no such supply_id.";
+const OVERLOADED = "Nothing was begun and no quota used.";
+const GIVEN_UP = "The auction was given up, not counted.";
+const NOBODY_ELIGIBLE = "No bidder of this supply bids for that country.";
+const NO_BIDS = "Every eligible bidder declined or was too late.";

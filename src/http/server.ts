@@ -58,9 +58,9 @@ export function createServer(options: ServerOptions): Server {
     })
     .post(
       "/bid",
-      async ({ request, server }) => {
+      ({ request, server }) => {
         if (isClosing) return send(shuttingDown(requestIdOf(request)));
-        return send(await handleBid(request, server?.requestIP(request)?.address));
+        return handleBid(request, server).then(send);
       },
       { parse: "none" },
     )

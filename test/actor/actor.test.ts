@@ -32,13 +32,44 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 describe("actor", () => {
   test("answers each ask with its own reply, in order", async () => {
     let sum = 0;
-    const { ask, run } = manualActor(3, (by: number) => {
+    const { tell, ask, run } = manualActor(4, (by: number) => {
       sum += by;
       return sum;
     });
+    tell(0);
     const replies = [ask(1), ask(2), ask(3)];
     run();
     expect(await Promise.all(replies)).toEqual([1, 3, 6]);
+  });
+
+  test("answers an ask at once where nothing waits before it", () => {
+    const { ask, depth, run } = manualActor(1, (by: number) => by * 2);
+    expect([ask(1), ask(2), depth()]).toEqual([2, 4, 0]);
+    run();
+  });
+
+  test("throws at once what handle throws at once, and goes on", () => {
+    const { ask } = manualActor(1, (by: number) => {
+      if (by < 0) throw new RangeError("negative");
+      return by;
+    });
+    expect(() => ask(-1)).toThrow(new RangeError("negative"));
+    expect(ask(1)).toBe(1);
+  });
+
+  test("lets what it asks of itself wait until it has returned", async () => {
+    const steps: string[] = [];
+    let later: unknown;
+    const actor = manualActor<string, string>(1, (message) => {
+      steps.push(`${message} begins`);
+      if (message === "outer") later = actor.ask("inner");
+      steps.push(`${message} ends`);
+      return message;
+    });
+    expect(actor.ask("outer")).toBe("outer");
+    actor.run();
+    expect(await later).toBe("inner");
+    expect(steps).toEqual(["outer begins", "outer ends", "inner begins", "inner ends"]);
   });
 
   test("does not let the next message wait for a promise that handle returned", async () => {
@@ -56,10 +87,11 @@ describe("actor", () => {
   });
 
   test("rejects an ask with what handle threw or rejected with, and only that ask", async () => {
-    const { ask, run, faults } = manualActor(3, (message: string) => {
+    const { tell, ask, run, faults } = manualActor(4, (message: string) => {
       if (message === "throws") throw new Error("thrown");
       return message === "rejects" ? Promise.reject(new Error("rejected")) : message;
     });
+    tell("first");
     const asked = Promise.allSettled([ask("throws"), ask("rejects"), ask("fine")]);
     run();
     expect(await asked).toEqual([
@@ -91,7 +123,7 @@ describe("actor", () => {
     const handled: string[] = [];
     const { tell, ask, run, depth } = manualActor(1, (message: string) => handled.push(message));
     expect([tell("a"), tell("b"), depth()]).toEqual([true, false, 1]);
-    const refused = await ask("c").catch((fault) => fault);
+    const refused = await Promise.resolve(ask("c")).catch((fault) => fault);
     expect(refused).toBeInstanceOf(MailboxFullError);
     expect(refused.message).toBe("counter: 1 waiting");
     run();
@@ -135,7 +167,7 @@ describe("actor", () => {
     tell("a");
     const stopped = stop();
     expect(tell("b")).toBe(false);
-    const refused = await ask("c").catch((fault) => fault);
+    const refused = await Promise.resolve(ask("c")).catch((fault) => fault);
     expect(refused).toBeInstanceOf(MailboxFullError);
     expect(refused.message).toBe("counter: stopped");
     run();

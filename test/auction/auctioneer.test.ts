@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createAuctioneer, type Offer } from "../../src/auction/auctioneer.ts";
+import { createAuctioneer } from "../../src/auction/auctioneer.ts";
 import type { BidRequest, BidResponse } from "../../src/auction/bidder.ts";
 import { buildCatalog } from "../../src/catalog/catalog.ts";
 import type { AuctionOutcome } from "../../src/stats/outcome.ts";
@@ -15,7 +15,7 @@ const supply = catalog.supplies.get("s")!;
 const bid = (priceMicros: number): BidResponse => ({ kind: "bid", priceMicros });
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-const offerFor = (country: string, isAbandoned = () => false): Offer => ({
+const offerFor = (country: string, isAbandoned = false) => ({
   supply,
   country,
   tmaxMs: 100,
@@ -151,18 +151,18 @@ describe("auctioneer", () => {
   test("does not record an offer that was abandoned, and gives its place back", async () => {
     const { reserve, hold, recorded, depth } = manualAuctioneer();
     reserve();
-    expect(await hold(offerFor("US", () => true))).toBeUndefined();
+    expect(await hold(offerFor("US", true))).toBeUndefined();
     expect([recorded.length, depth()]).toEqual([0, 0]);
   });
 
   test("notices an offer that is abandoned while bidders think", async () => {
     const slow = Promise.withResolvers<BidResponse>();
-    let isAbandoned = false;
     const { reserve, hold, recorded } = manualAuctioneer({ bidOf: () => slow.promise });
     reserve();
-    const held = hold(offerFor("US", () => isAbandoned));
+    const offer = offerFor("US");
+    const held = hold(offer);
     await turn();
-    isAbandoned = true;
+    offer.isAbandoned = true;
     slow.resolve(bid(1));
     expect(await held).toBeUndefined();
     expect(recorded).toEqual([]);
@@ -178,7 +178,7 @@ describe("auctioneer", () => {
         },
       });
       reserve();
-      await expect(hold(offerFor("US"))).rejects.toThrow("journal full");
+      await expect((async () => hold(offerFor("US")))()).rejects.toThrow("journal full");
       expect(depth()).toBe(0);
     },
   );
@@ -193,8 +193,11 @@ describe("auctioneer", () => {
   });
 
   test("accepts every auction that has a reserved place, all in one turn", async () => {
-    const { reserve, hold, recorded } = manualAuctioneer({ capacity: 100 });
-    const held: Promise<unknown>[] = [];
+    const { reserve, hold, recorded } = manualAuctioneer({
+      capacity: 100,
+      bidOf: async () => bid(1),
+    });
+    const held: unknown[] = [];
     while (reserve()) held.push(hold(offerFor("US")));
     await Promise.all(held);
     expect(recorded.length).toBe(100);

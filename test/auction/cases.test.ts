@@ -87,7 +87,7 @@ async function holdCase({ bidders, country, tmaxMs, answers }: Case) {
   });
   auctioneer.reserve();
   const supply = buildCatalog(document, 1).supplies.get("s")!;
-  const held = auctioneer.hold({ supply, country, tmaxMs, isAbandoned: () => false });
+  const held = auctioneer.hold({ supply, country, tmaxMs, isAbandoned: false });
   await runAll();
   return { outcome: (await held)!, recorded, strangers };
 }

@@ -18,6 +18,7 @@ const catalog = buildCatalog(
   1,
 );
 const supply = catalog.supplies.get("supply1")!;
+const SOCKETS = { requestIP: () => ({ address: "192.0.2.7" }) };
 const ADMITTED: Verdict = { isAdmitted: true, remaining: 2, resetMs: 59_999.5 };
 const REFUSED: Verdict = { isAdmitted: false, remaining: 0, resetMs: 41_000.25 };
 
@@ -110,7 +111,7 @@ interface Body {
 /** The answer of a route to a request, its body parsed. */
 async function answerOf(given: Given = {}, request = bidRequest()) {
   const route = bidRoute(given);
-  const response = await route.handleBid(request, "192.0.2.7");
+  const response = await route.handleBid(request, SOCKETS);
   const headers = Object.fromEntries(response.headers);
   return { ...route, status: response.status, headers, body: (await response.json()) as Body };
 }
@@ -133,7 +134,7 @@ describe("a bid that is won", () => {
     for (let cents = 1; cents <= 100; cents++) {
       const hold = async () => outcomeWith({ clearingPriceMicros: cents * 10_000 });
       const { handleBid } = bidRoute({ hold });
-      const text = await (await handleBid(bidRequest(), "192.0.2.7")).text();
+      const text = await (await handleBid(bidRequest(), SOCKETS)).text();
       expect(text).toMatch(/^\{"winner":"b1","price":(1|0\.\d{1,2})\}$/);
       expect(JSON.parse(text).price).toBe(cents / 100);
     }
@@ -298,7 +299,7 @@ describe("a bid that meets a fault", () => {
   test("fails when the limiter does otherwise, and gives its place back", async () => {
     const fault = new Error("a bug");
     const { handleBid, places } = bidRoute({ admit: () => Promise.reject(fault) });
-    await expect(handleBid(bidRequest(), "192.0.2.7")).rejects.toBe(fault);
+    await expect(handleBid(bidRequest(), SOCKETS)).rejects.toBe(fault);
     expect(places).toEqual({ reserved: 1, released: 1 });
   });
 
@@ -309,7 +310,7 @@ describe("a bid that meets a fault", () => {
       hold: () => Promise.reject(fault),
       onHeld: (outcome) => void told.push(outcome),
     });
-    await expect(handleBid(bidRequest(), "192.0.2.7")).rejects.toBe(fault);
+    await expect(handleBid(bidRequest(), SOCKETS)).rejects.toBe(fault);
     expect(told).toEqual([]);
   });
 });
@@ -318,15 +319,15 @@ describe("a bid that takes too long", () => {
   test("is answered 503 deadline, and its auction learns that nobody waits", async () => {
     const held = Promise.withResolvers<AuctionOutcome | undefined>();
     const { handleBid, offers, expire } = bidRoute({ hold: () => held.promise });
-    const answered = handleBid(bidRequest(), "192.0.2.7");
+    const answered = handleBid(bidRequest(), SOCKETS);
     while (offers.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    expect(offers[0]!.isAbandoned()).toBe(false);
+    expect(offers[0]!.isAbandoned).toBe(false);
     expire();
     const response = await answered;
     expect(response.status).toBe(503);
     expect(response.headers.get("retry-after")).toBe("1");
     expect(await response.json()).toMatchObject({ code: "deadline", request_id: "p-1" });
-    expect(offers[0]!.isAbandoned()).toBe(true);
+    expect(offers[0]!.isAbandoned).toBe(true);
   });
 
   test("is answered 503 deadline, and not logged, when its auction was given up", async () => {
@@ -342,9 +343,9 @@ describe("a bid that takes too long", () => {
 test("a bid is held on the catalog of its moment", async () => {
   let current = catalog;
   const { handleBid, offers } = bidRoute({ catalog: () => current });
-  await handleBid(bidRequest(), "192.0.2.7");
+  await handleBid(bidRequest(), SOCKETS);
   current = buildCatalog({ supplies: {}, bidders: {} }, 2);
-  const response = await handleBid(bidRequest(), "192.0.2.7");
+  const response = await handleBid(bidRequest(), SOCKETS);
   expect(await response.json()).toMatchObject({ code: "unknown_supply" });
   expect(offers.length).toBe(1);
 });
@@ -355,7 +356,7 @@ test("every refusal stays within its size with the longest request id", async ()
     const refused = request();
     refused.headers.set("x-request-id", id);
     const { handleBid } = bidRoute(given);
-    const size = (await (await handleBid(refused, "192.0.2.7")).bytes()).length;
+    const size = (await (await handleBid(refused, SOCKETS)).bytes()).length;
     expect(size).toBeLessThanOrEqual(code === "invalid_request" ? 2_048 : 512);
   }
 });
