@@ -1,9 +1,5 @@
-import {
-  buildCatalog,
-  type Catalog,
-  type CatalogBidder,
-  type CatalogDocument,
-} from "../catalog/catalog.ts";
+import { buildCatalog, type Catalog, type CatalogBidder } from "../catalog/catalog.ts";
+import type { CatalogDocument } from "../catalog/document.ts";
 import type { Bidder } from "./bidder.ts";
 
 /** The catalog in force, and the bidders behind its entries. */

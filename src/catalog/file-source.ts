@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
-import { type CatalogDocument, CatalogError, validateCatalog } from "./catalog.ts";
+import { type CatalogDocument, CatalogError, validateCatalog } from "./document.ts";
 
 /**
  * Reads and validates a catalog file.

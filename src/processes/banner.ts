@@ -54,7 +54,7 @@ function describeLimiter(config: Config): string {
 /** A supply and a country that somebody bids for, where there is one. */
 function findSample(catalog: Catalog): { supplyId: string; country: string } {
   for (const { id, bidders } of catalog.supplies.values()) {
-    if (bidders[0]) return { supplyId: id, country: bidders[0].country };
+    if (bidders[0]) return { supplyId: id, country: bidders[0].countries[0]! };
   }
   return { supplyId: "supply1", country: "US" };
 }

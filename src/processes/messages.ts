@@ -1,4 +1,4 @@
-import type { CatalogDocument } from "../catalog/catalog.ts";
+import type { CatalogDocument } from "../catalog/document.ts";
 import type { Config } from "../config.ts";
 
 /** A catalog on its way to the workers, already validated. */

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { basename } from "node:path";
 import { createAuctioneer } from "../../src/auction/auctioneer.ts";
 import type { BidResponse } from "../../src/auction/bidder.ts";
-import { buildCatalog, type CatalogDocument } from "../../src/catalog/catalog.ts";
+import { buildCatalog } from "../../src/catalog/catalog.ts";
+import type { CatalogDocument } from "../../src/catalog/document.ts";
 import { type AuctionOutcome, BidderState } from "../../src/stats/outcome.ts";
 
 /** What one bidder does; without `afterMs` it does so at once. */

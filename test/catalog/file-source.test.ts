@@ -4,7 +4,7 @@ import { watch } from "node:fs";
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CatalogError } from "../../src/catalog/catalog.ts";
+import { CatalogError } from "../../src/catalog/document.ts";
 import { loadCatalogFile, watchCatalogFile } from "../../src/catalog/file-source.ts";
 
 const GOOD = { supplies: { s: ["b"] }, bidders: { b: { country: "US" } } };

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { buildCatalog, type CatalogDocument } from "../../src/catalog/catalog.ts";
+import { buildCatalog } from "../../src/catalog/catalog.ts";
+import type { CatalogDocument } from "../../src/catalog/document.ts";
 import { loadConfig, type RawSettings } from "../../src/config.ts";
 import { writeBanner } from "../../src/processes/banner.ts";
 

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { Supply } from "../../src/catalog/catalog.ts";
+import { buildCatalog, type Supply } from "../../src/catalog/catalog.ts";
 import { createNames, type Names } from "../../src/stats/names.ts";
 import { type AuctionOutcome, BidderState } from "../../src/stats/outcome.ts";
 import { type Journal, journalBytes, journalOver } from "../../src/stats/ring.ts";
@@ -7,8 +7,8 @@ import { createFolder } from "./folder.ts";
 
 /** A supply as the catalog gives it; who may bid plays no part in the statistics. */
 export function supplyOf(id: string, bidderIds: readonly string[]): Supply {
-  const bidders = bidderIds.map((bidderId) => ({ id: bidderId, country: "US" }));
-  return { id, bidders, eligible: new Map() };
+  const bidders = Object.fromEntries(bidderIds.map((bidder) => [bidder, { country: "US" }]));
+  return buildCatalog({ supplies: { [id]: [...bidderIds] }, bidders }, 1).supplies.get(id)!;
 }
 
 /** States by place, for those who were asked; a winner is one of those who bid. */
