@@ -82,7 +82,6 @@ const ImpSchema = Type.Object(
   },
   { ...CLOSED, minProperties: 1 },
 );
-export type ImpDocument = Static<typeof ImpSchema>;
 
 const AppSchema = Type.Object(
   {
