@@ -1,4 +1,5 @@
 import packageJson from "../package.json" with { type: "json" };
+import { type AuctionLog, createAuctionLog } from "./auction/auction-log.ts";
 import { type Auctioneer, createAuctioneer } from "./auction/auctioneer.ts";
 import { createRoster, type Roster } from "./auction/roster.ts";
 import { createSimulatedBidder } from "./auction/simulated-bidder.ts";
@@ -6,7 +7,7 @@ import { type Config, latencyRange, redisUrl, trustedRanges, windowLimit } from 
 import { createBidRoute } from "./http/bid.ts";
 import { createBidReader } from "./http/bid-request.ts";
 import { createChecks } from "./http/checks.ts";
-import { createClientOf } from "./http/client-address.ts";
+import { createClientAddresses } from "./http/client-address.ts";
 import { createDeadlines, type Deadlines } from "./http/deadlines.ts";
 import { createReadyRoute, handleLive } from "./http/health.ts";
 import { describeApi } from "./http/openapi.ts";
@@ -24,7 +25,6 @@ import {
   STORE_WENT_BACK,
   type StartOrder,
 } from "./processes/messages.ts";
-import { type AuctionLog, createAuctionLog } from "./stats/auction-log.ts";
 import { createJournal } from "./stats/journal.ts";
 import { createJournalCounter } from "./stats/journal-counter.ts";
 import { createRecorder, type Recorder } from "./stats/recorder.ts";
@@ -210,7 +210,7 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
   const handleBid = createBidRoute({
     readBid: createBidReader(config.TMAX_MAX),
     requestIdOf,
-    clientOf: createClientOf(trustedRanges(config)),
+    clients: createClientAddresses(trustedRanges(config)),
     catalog: roster.catalog,
     canRecord: recorder.canRecord,
     limiter,
@@ -218,6 +218,7 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
     auctioneer,
     deadlines,
     tmaxDefaultMs: config.TMAX_DEFAULT,
+    explains: config.EXPLAIN === "true",
     onHeld: auctionLog?.log,
   });
   const handleStat = createStatRoute({

@@ -86,6 +86,10 @@ export const ConfigSchema = Type.Object({
     pattern: "^\\d{1,5}-\\d{1,5}$",
     description: "Least and most milliseconds that a simulated bidder takes.",
   }),
+  EXPLAIN: Type.Union([Type.Literal(""), Type.Literal("true"), Type.Literal("false")], {
+    default: "",
+    description: "Whether POST /bid?explain=1 says why. Empty: not with NODE_ENV=production.",
+  }),
   STATS_FLUSH_MS: Type.Integer({
     default: 250,
     ...milliseconds(10, 60_000),
@@ -173,6 +177,7 @@ export function rule(name: SettingName): string {
   const special: Partial<Record<SettingName, string>> = {
     REDIS_URL: "redis://host:port, rediss://host:port or unix:/path",
     BIDDER_LATENCY_MS: "min-max in milliseconds, such as 10-40",
+    EXPLAIN: "true or false",
     LOG_AUCTIONS: "all, off or 1/N",
     TRUSTED_PROXIES: "a comma separated list of CIDR ranges, such as 10.0.0.0/8",
   };

@@ -32,7 +32,8 @@ function withSettings(command: Command): Command {
 
 function readConfig(options: Record<string, string>) {
   const flags: RawSettings = Object.fromEntries(settings.map((n) => [n, options[optionOf(n)]]));
-  return loadConfig(flags, process.env);
+  const isProduction = process.env.NODE_ENV === "production";
+  return loadConfig(flags, process.env, { EXPLAIN: String(!isProduction) });
 }
 
 async function serve(options: Record<string, string>): Promise<void> {

@@ -21,10 +21,10 @@ const catalog = buildCatalog(
 const supply = catalog.supplies.get("supply1")!;
 const outcome = {
   supply,
+  catalogVersion: 1,
   country: "US",
-  asked: [0, 2],
+  eligible: [0, 2],
   states: [BidderState.bid, BidderState.noBid],
-  pricesMicros: [420_000, 0],
   winner: 0,
   clearingPriceMicros: 420_000,
 };

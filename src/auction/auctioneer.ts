@@ -1,17 +1,39 @@
 import { createActor } from "../actor/actor.ts";
 import type { CatalogBidder, Supply } from "../catalog/catalog.ts";
 import { type AuctionOutcome, BidderState } from "../stats/outcome.ts";
-import type { Bidder, BidRequest, BidResponse } from "./bidder.ts";
-import { type Bid, clear } from "./clearing.ts";
+import type { AuctionEnd, Bidder, BidRequest, BidResponse, Device } from "./bidder.ts";
+import { type Bid, type Clearing, clear } from "./clearing.ts";
+import { collect, type LateAnswer } from "./collect.ts";
 
 /** What an auction is held for, once checked. */
 export interface Offer {
+  /** Unique to the auction: the request's id. */
+  readonly auctionId: string;
   readonly supply: Supply;
+  /** Of the catalog that the supply is of. */
+  readonly catalogVersion: number;
   /** ISO 3166-1 alpha-2, upper case. */
   readonly country: string;
   readonly tmaxMs: number;
   /** True when nobody waits for the answer any more: the auction must not be counted. */
   readonly isAbandoned: boolean;
+  device(): Device;
+  /** Calls back when the client goes away before its answer. */
+  onClientGone(listener: () => void): void;
+}
+
+/** An auction with all that its bidders said, for those who want to know why it ended as it did. */
+export interface HeldAuction extends AuctionOutcome {
+  readonly auctionId: string;
+  readonly tmaxMs: number;
+  /** From the first bidder asked to the decision; 0 where every bidder answered at once. */
+  readonly elapsedMs: number;
+  /** Of each of `eligible`; none: it was not back in time. */
+  readonly answers: readonly (BidResponse | undefined)[];
+  /** Of each of `eligible` that did not answer at once, but in time, milliseconds. */
+  readonly latenciesMs: readonly (number | undefined)[];
+  readonly end: AuctionEnd;
+  readonly cleared: Clearing | undefined;
 }
 
 export interface AuctioneerOptions {
@@ -22,6 +44,8 @@ export interface AuctioneerOptions {
   /** Commits the outcome: it is counted from here on. Throws when it cannot be. */
   record: (outcome: AuctionOutcome) => void;
   onFault: (fault: unknown) => void;
+  /** Monotonic clock, milliseconds. */
+  now?: () => number;
   setTimer?: (wake: () => void, ms: number) => unknown;
   clearTimer?: (timer: unknown) => void;
 }
@@ -33,8 +57,8 @@ export interface Auctioneer {
   /** Gives back a place whose auction is not held. */
   release(): void;
   /**
-   * Holds an auction on a reserved place and records its outcome, when the last bidder has answered
-   * or `tmaxMs` is over.
+   * Holds an auction on a reserved place and records its outcome, when the last bidder that is
+   * waited for has answered or `tmaxMs` is over.
    * @returns undefined when the offer was abandoned meanwhile: nothing was recorded. At once where
    *   every bidder answers at once
    */
@@ -45,16 +69,16 @@ export interface Auctioneer {
   drain(): Promise<void>;
 }
 
-/** An auction's outcome, or none where nobody waits for it any more. */
-type Held = AuctionOutcome | undefined;
+/** An auction that was held, or none where nobody waits for it any more. */
+type Held = HeldAuction | undefined;
 
 const NOBODY: readonly number[] = [];
+const NO_LATENCIES: readonly undefined[] = [];
 /** Micros; a journal record has 32 bits for it. */
 const PRICE_MAX = 2 ** 32 - 1;
-type PricedBid = Extract<BidResponse, { kind: "bid" }>;
 
 export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
-  const { capacity, bidderOf, record, onFault } = options;
+  const { capacity, bidderOf, record, onFault, now = () => performance.now() } = options;
   const { setTimer = setTimeout, clearTimer = clearTimeout as (timer: unknown) => void } = options;
   const idle: (() => void)[] = [];
   let depth = 0;
@@ -73,66 +97,74 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
   const actor = createActor({ name: "auction", capacity, handle: begin, onFault });
 
   function begin(offer: Offer): Held | Promise<Held> {
-    const { supply, country, tmaxMs } = offer;
     if (offer.isAbandoned) {
       release();
       return undefined;
     }
-    const asked = supply.eligible.get(country) ?? NOBODY;
-    const request: BidRequest = { supplyId: supply.id, country, tmaxMs };
-    const answers: (BidResponse | undefined)[] = new Array(asked.length);
-    const late: Promise<void>[] = [];
-    for (let i = 0; i < asked.length; i++) {
-      const answer = solicit(supply.bidders[asked[i]!]!, request);
-      if (!(answer instanceof Promise)) answers[i] = answer;
-      else {
-        late.push(
-          answer.then(
-            (response) => {
-              answers[i] = response;
-            },
-            (fault) => {
-              answers[i] = { kind: "error" };
-              onFault(fault);
-            },
-          ),
-        );
-      }
+    const { supply, auctionId, country, tmaxMs } = offer;
+    const eligible = supply.eligible.get(country) ?? NOBODY;
+    const startedAtMs = now();
+    const endListeners: ((end: AuctionEnd) => void)[] = [];
+    const request: BidRequest = {
+      auctionId,
+      supply,
+      country,
+      deadlineAtMs: startedAtMs + tmaxMs,
+      device: () => offer.device(),
+      onEnd: (listener) => void endListeners.push(listener),
+    };
+    const answers: (BidResponse | undefined)[] = new Array(eligible.length);
+    const late: LateAnswer[] = [];
+    for (let i = 0; i < eligible.length; i++) {
+      solicit(i, supply.bidders[eligible[i]!]!, request, answers, late);
     }
-    if (late.length === 0) return close(offer, asked, answers);
-    return withinTmax(Promise.all(late), tmaxMs).then(() => close(offer, asked, answers));
-  }
+    if (late.length === 0) return close(offer, decide(offer, eligible, answers));
 
-  function solicit(entry: CatalogBidder, request: BidRequest): BidResponse | Promise<BidResponse> {
-    try {
-      return bidderOf(entry).bid(request);
-    } catch (fault) {
-      onFault(fault);
-      return { kind: "error" };
-    }
-  }
-
-  /** Resolves when all have answered or the time is over, whichever is first. */
-  function withinTmax(answered: Promise<unknown>, tmaxMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimer(resolve, tmaxMs);
-      answered.then(() => {
-        clearTimer(timer);
-        resolve();
-      });
+    const latenciesMs: (number | undefined)[] = new Array(eligible.length);
+    const collected = collect({
+      late,
+      tmaxMs,
+      setTimer,
+      clearTimer,
+      onClientGone: offer.onClientGone,
+      onAnswer(index, answer) {
+        answers[index] = answer;
+        latenciesMs[index] = now() - startedAtMs;
+      },
+      onFault,
+    });
+    return collected.then((end) => {
+      for (const listener of endListeners) listener(end);
+      if (end === "abandoned") return close(offer, undefined);
+      const elapsedMs = now() - startedAtMs;
+      return close(offer, { ...decide(offer, eligible, answers), latenciesMs, elapsedMs, end });
     });
   }
 
-  function close(
-    offer: Offer,
-    asked: readonly number[],
-    answers: readonly (BidResponse | undefined)[],
-  ): Held {
+  function solicit(
+    index: number,
+    entry: CatalogBidder,
+    request: BidRequest,
+    answers: (BidResponse | undefined)[],
+    late: LateAnswer[],
+  ): void {
     try {
-      if (offer.isAbandoned) return undefined;
-      const outcome = decide(offer.supply, offer.country, asked, answers);
-      record(outcome);
-      return outcome;
+      const bidder = bidderOf(entry);
+      const answer = bidder.bid(request);
+      if (answer instanceof Promise) late.push({ index, answer, isAwaited: bidder.isAwaited });
+      else answers[index] = answer;
+    } catch (fault) {
+      onFault(fault);
+      answers[index] = { kind: "error", reason: "our fault" };
+    }
+  }
+
+  /** @param held  none where its client has gone */
+  function close(offer: Offer, held: Held): Held {
+    try {
+      if (!held || offer.isAbandoned) return undefined;
+      record(held);
+      return held;
     } finally {
       release();
     }
@@ -147,40 +179,47 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
 
 /** Judges the answers that are there; one that is missing is a timeout. */
 function decide(
-  supply: Supply,
-  country: string,
-  asked: readonly number[],
+  offer: Offer,
+  eligible: readonly number[],
   answers: readonly (BidResponse | undefined)[],
-): AuctionOutcome {
+): HeldAuction {
+  const { supply } = offer;
   const bids: Bid[] = [];
   const states: BidderState[] = [];
-  const pricesMicros: number[] = [];
-  for (let i = 0; i < asked.length; i++) {
+  for (let i = 0; i < eligible.length; i++) {
     const answer = answers[i];
     const state = stateOf(answer);
     states.push(state);
-    const priceMicros = state === BidderState.bid ? (answer as PricedBid).priceMicros : 0;
-    pricesMicros.push(priceMicros);
-    if (priceMicros > 0) bids.push({ place: asked[i]!, priceMicros });
+    if (state === BidderState.bid) {
+      bids.push({ place: eligible[i]!, priceMicros: (answer as PricedBid).priceMicros });
+    }
   }
-  const winner = clear(bids);
+  const cleared = clear(bids, supply);
   return {
     supply,
-    country,
-    asked,
+    catalogVersion: offer.catalogVersion,
+    country: offer.country,
+    eligible,
     states,
-    pricesMicros,
-    winner: winner?.place ?? -1,
-    clearingPriceMicros: winner?.priceMicros ?? 0,
+    winner: cleared?.winner.place ?? -1,
+    clearingPriceMicros: cleared?.clearingPriceMicros ?? 0,
+    auctionId: offer.auctionId,
+    tmaxMs: offer.tmaxMs,
+    elapsedMs: 0,
+    answers,
+    latenciesMs: NO_LATENCIES,
+    end: "decided",
+    cleared,
   };
 }
 
+type PricedBid = Extract<BidResponse, { kind: "bid" }>;
+
 function stateOf(answer: BidResponse | undefined): BidderState {
   if (answer === undefined) return BidderState.timeout;
-  if (answer.kind === "noBid") return BidderState.noBid;
-  if (answer.kind !== "bid") return BidderState.error;
+  if (answer.kind !== "bid") return BidderState[answer.kind];
   // A price that is no price is that bidder's fault and ends nobody else's auction.
   const { priceMicros } = answer;
   const isPrice = Number.isInteger(priceMicros) && priceMicros > 0 && priceMicros <= PRICE_MAX;
-  return isPrice ? BidderState.bid : BidderState.error;
+  return isPrice ? BidderState.bid : BidderState.invalid;
 }

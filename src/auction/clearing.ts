@@ -1,27 +1,73 @@
 import assert from "node:assert";
 
+/** The least price, and what second price adds to the runner-up's bid. */
+const CENT_MICROS = 10_000;
+
 /** A bid that takes part in the decision. */
 export interface Bid {
   /** Place among the supply's bidders: the tie-break. */
   readonly place: number;
-  /** Integer micros, above 0. */
+  /** CPM in integer micros, above 0. */
   readonly priceMicros: number;
 }
 
+/** What a supply says about its auctions. */
+export interface AuctionRules {
+  readonly auction: "first_price" | "second_price";
+  /** Whole cents; 0 for none. */
+  readonly floorMicros: number;
+}
+
+export interface Clearing {
+  readonly winner: Bid;
+  /** What the winner pays: whole cents, at least the floor, at most its own bid. */
+  readonly clearingPriceMicros: number;
+  /** The second highest bid that met the floor. */
+  readonly runnerUp: Bid | undefined;
+}
+
+/** The lowest bid that can win: the floor, or one cent where there is none. */
+export const lowestWinning = ({ floorMicros }: AuctionRules) => Math.max(floorMicros, CENT_MICROS);
+
 /**
- * Picks the winner of a first-price auction: the highest bid wins and pays its own price. Equal
- * prices go to the bidder that the supply lists first, whatever the order of the bids.
- * @returns the winning bid, or undefined when nobody bid
+ * Picks the winner: the highest bid that meets the floor. Equal prices go to the bidder that the
+ * supply lists first, whatever the order of the bids.
+ *
+ * It pays its own bid, or by second price one cent more than the runner-up bid, or the floor where
+ * there is none (OpenRTB 2.6, 4.4.1); fractions of a cent are let go.
+ * @returns undefined when no bid met the floor
  * @throws AssertionError on a price that is not integer micros above 0: our bug, so crash
  */
-export function clear(bids: readonly Bid[]): Bid | undefined {
+export function clear(bids: readonly Bid[], rules: AuctionRules): Clearing | undefined {
+  const leastMicros = lowestWinning(rules);
   let winner: Bid | undefined;
+  let runnerUp: Bid | undefined;
   for (const bid of bids) {
     assert(Number.isSafeInteger(bid.priceMicros), `fractional price at place ${bid.place}`);
     assert(bid.priceMicros > 0, `price not above 0 at place ${bid.place}`);
-    const isHigher = !winner || bid.priceMicros > winner.priceMicros;
-    const isTie = winner !== undefined && bid.priceMicros === winner.priceMicros;
-    if (isHigher || (isTie && bid.place < winner!.place)) winner = bid;
+    if (bid.priceMicros < leastMicros) continue;
+    if (!winner || beats(bid, winner)) {
+      runnerUp = winner;
+      winner = bid;
+    } else if (!runnerUp || beats(bid, runnerUp)) runnerUp = bid;
   }
-  return winner;
+  if (!winner) return undefined;
+  const ownMicros = winner.priceMicros;
+  const secondMicros = runnerUp ? runnerUp.priceMicros + CENT_MICROS : leastMicros;
+  const dueMicros = rules.auction === "first_price" ? ownMicros : Math.min(ownMicros, secondMicros);
+  return { winner, clearingPriceMicros: dueMicros - (dueMicros % CENT_MICROS), runnerUp };
+}
+
+const beats = (a: Bid, b: Bid) =>
+  a.priceMicros > b.priceMicros || (a.priceMicros === b.priceMicros && a.place < b.place);
+
+/**
+ * The price at which a bid would have tied: the runner-up's bid or the floor for the winner; for
+ * the others what the winner bid, or by second price what it pays. As in the tables of OpenRTB 2.6,
+ * 4.4.1 (`${AUCTION_MIN_TO_WIN}`), which give it to bids below the floor as well.
+ */
+export function minToWin(place: number, cleared: Clearing, rules: AuctionRules): number {
+  const { winner, clearingPriceMicros, runnerUp } = cleared;
+  if (place === winner.place) return runnerUp?.priceMicros ?? lowestWinning(rules);
+  return rules.auction === "first_price" ? winner.priceMicros : clearingPriceMicros;
 }

@@ -28,5 +28,5 @@ export function createSimulatedBidder(id: string, options: SimulationOptions): B
     return decide();
   }
 
-  return { id, bid: mostMs > 0 ? decideLater : decide };
+  return { id, isAwaited: true, bid: mostMs > 0 ? decideLater : decide };
 }

@@ -6,9 +6,12 @@ const MICROS = 1_000_000;
 
 /** Answers to bids that were read: thousands a second, so what never changes is made beforehand. */
 export interface BidAnswers {
-  /** 200 with the winner and what it pays. */
-  won(ticket: Ticket, bidderId: string, priceMicros: number): Response;
-  problem(code: ProblemCode, ticket: Ticket, detail: string): Response;
+  /**
+   * 200 with the winner and what it pays.
+   * @param explanation  JSON, for those who asked why
+   */
+  won(ticket: Ticket, bidderId: string, priceMicros: number, explanation?: string): Response;
+  problem(code: ProblemCode, ticket: Ticket, detail: string, explanation?: string): Response;
   /** 429 from a verdict that refuses. */
   rateLimited(requestId: string, verdict: Verdict): Response;
 }
@@ -30,13 +33,14 @@ export function createBidAnswers(limit: WindowLimit): BidAnswers {
   ) as Record<ProblemCode, HeadersOf>;
   const quota = `At most ${limit.max} bids in ${limit.windowMs / 1000} seconds.`;
 
-  function won(ticket: Ticket, bidderId: string, priceMicros: number): Response {
-    const body = JSON.stringify({ winner: bidderId, price: priceMicros / MICROS });
+  function won(ticket: Ticket, bidderId: string, priceMicros: number, why?: string): Response {
+    const result = JSON.stringify({ winner: bidderId, price: priceMicros / MICROS });
+    const body = why === undefined ? result : `${result.slice(0, -1)}${explained(why)}}`;
     return new Response(body, { headers: wonHeaders(ticket) });
   }
 
-  const problem = (code: ProblemCode, ticket: Ticket, detail: string) =>
-    new Response(problemJson(code, ticket.requestId, detail), {
+  const problem = (code: ProblemCode, ticket: Ticket, detail: string, why?: string) =>
+    new Response(problemJson(code, ticket.requestId, detail, explained(why)), {
       status: PROBLEMS[code][0],
       headers: headersOf[code](ticket),
     });
@@ -54,6 +58,8 @@ export function createBidAnswers(limit: WindowLimit): BidAnswers {
 
   return { won, problem, rateLimited };
 }
+
+const explained = (why: string | undefined) => (why === undefined ? "" : `,"explain":${why}`);
 
 const JSON_HEADERS = { "content-type": "application/json", "cache-control": "no-store" };
 

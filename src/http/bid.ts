@@ -1,13 +1,14 @@
 import { MailboxFullError } from "../actor/actor.ts";
-import type { Auctioneer, Offer } from "../auction/auctioneer.ts";
+import type { Auctioneer, HeldAuction, Offer } from "../auction/auctioneer.ts";
+import type { Device } from "../auction/bidder.ts";
 import type { Catalog, Supply } from "../catalog/catalog.ts";
 import { LimiterClosedError } from "../limiter/fallback.ts";
 import type { Limiter, Verdict } from "../limiter/limiter.ts";
-import type { AuctionOutcome } from "../stats/outcome.ts";
 import type { WindowLimit } from "../store/store.ts";
 import { createBidAnswers } from "./bid-answers.ts";
+import { writeExplanation } from "./bid-explanation.ts";
 import type { ReadBidRequest } from "./bid-request.ts";
-import type { ClientOf } from "./client-address.ts";
+import type { ClientAddresses } from "./client-address.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { problem } from "./problem.ts";
 import type { RequestIdOf } from "./request-id.ts";
@@ -15,7 +16,7 @@ import type { RequestIdOf } from "./request-id.ts";
 export interface BidRouteOptions {
   readBid: ReadBidRequest;
   requestIdOf: RequestIdOf;
-  clientOf: ClientOf;
+  clients: ClientAddresses;
   catalog: () => Catalog;
   /** False: no auction of the supply may begin, because its outcome could not be recorded. */
   canRecord: (supply: Supply) => boolean;
@@ -26,8 +27,10 @@ export interface BidRouteOptions {
   deadlines: Deadlines;
   /** Milliseconds for a request that names no tmax. */
   tmaxDefaultMs: number;
+  /** Whether a caller may ask why an auction ended as it did, with `?explain=1`. */
+  explains: boolean;
   /** Told of each auction held, once it is counted. */
-  onHeld: ((outcome: AuctionOutcome) => void) | undefined;
+  onHeld: ((held: HeldAuction) => void) | undefined;
 }
 
 /** Knows the other end of a request's socket, while it is open. */
@@ -39,23 +42,34 @@ interface Sockets {
 export type HandleBid = (request: Request, sockets: Sockets | null) => Promise<Response>;
 
 export function createBidRoute(options: BidRouteOptions): HandleBid {
-  const { readBid, requestIdOf, clientOf, catalog, limiter, auctioneer, deadlines } = options;
-  const { limit, tmaxDefaultMs, canRecord, onHeld } = options;
+  const { readBid, requestIdOf, clients, catalog, limiter, auctioneer, deadlines } = options;
+  const { limit, tmaxDefaultMs, canRecord, explains, onHeld } = options;
   const answers = createBidAnswers(limit);
 
   async function handleBid(request: Request, sockets: Sockets | null): Promise<Response> {
     const requestId = requestIdOf(request);
     const read = await readBid(request);
     if ("code" in read) return problem(read.code, { requestId, ...read });
-    const supply = catalog().supplies.get(read.body.supply_id);
+    const { supplies, version } = catalog();
+    const supply = supplies.get(read.body.supply_id);
     const unadmitted = { requestId, verdict: undefined };
     if (!supply) return answers.problem("unknown_supply", unadmitted, UNKNOWN_SUPPLY);
     const hasRoom = canRecord(supply) && (limiter?.hasRoom() ?? true) && auctioneer.reserve();
     if (!hasRoom) return answers.problem("overloaded", unadmitted, OVERLOADED);
 
-    const tmaxMs = read.body.tmax ?? tmaxDefaultMs;
-    const { country } = read;
-    const bid = { requestId, verdict: undefined, supply, country, tmaxMs, isAbandoned: false };
+    const bid: PendingBid = {
+      requestId,
+      verdict: undefined,
+      isExplained: explains && asksWhy(request),
+      auctionId: requestId,
+      supply,
+      catalogVersion: version,
+      country: read.country,
+      tmaxMs: read.body.tmax ?? tmaxDefaultMs,
+      isAbandoned: false,
+      device: () => deviceOf(request, sockets),
+      onClientGone: (listener) => request.signal.addEventListener("abort", listener),
+    };
     const asked = limiter?.admit(clientFrom(request, sockets));
     const answered =
       asked instanceof Promise
@@ -69,7 +83,12 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
   }
 
   const clientFrom = (request: Request, sockets: Sockets | null) =>
-    clientOf(sockets?.requestIP(request)?.address, request.headers.get("x-forwarded-for"));
+    clients.keyOf(sockets?.requestIP(request)?.address, request.headers.get("x-forwarded-for"));
+
+  const deviceOf = (request: Request, sockets: Sockets | null): Device => ({
+    ip: clients.ipOf(sockets?.requestIP(request)?.address, request.headers.get("x-forwarded-for")),
+    userAgent: request.headers.get("user-agent") ?? undefined,
+  });
 
   /** @param verdict  undefined when the limiter is off */
   function decide(bid: PendingBid, verdict: Verdict | undefined): Response | Promise<Response> {
@@ -80,7 +99,7 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     }
     const held = auctioneer.hold(bid);
     return held instanceof Promise
-      ? held.then((outcome) => conclude(bid, outcome))
+      ? held.then((auction) => conclude(bid, auction))
       : conclude(bid, held);
   }
 
@@ -91,13 +110,16 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     throw fault;
   }
 
-  function conclude(bid: PendingBid, outcome: AuctionOutcome | undefined): Response {
-    if (!outcome) return answers.problem("deadline", bid, GIVEN_UP);
-    onHeld?.(outcome);
-    const { supply, asked, winner, clearingPriceMicros } = outcome;
-    if (asked.length === 0) return answers.problem("no_eligible_bidders", bid, NOBODY_ELIGIBLE);
-    if (winner < 0) return answers.problem("no_bids", bid, NO_BIDS);
-    return answers.won(bid, supply.bidders[winner]!.id, clearingPriceMicros);
+  function conclude(bid: PendingBid, held: HeldAuction | undefined): Response {
+    if (!held) return answers.problem("deadline", bid, GIVEN_UP);
+    onHeld?.(held);
+    const { supply, eligible, winner, clearingPriceMicros } = held;
+    const why = bid.isExplained ? writeExplanation(held) : undefined;
+    if (eligible.length === 0) {
+      return answers.problem("no_eligible_bidders", bid, NOBODY_ELIGIBLE, why);
+    }
+    if (winner < 0) return answers.problem("no_bids", bid, NO_BIDS, why);
+    return answers.won(bid, supply.bidders[winner]!.id, clearingPriceMicros, why);
   }
 
   /** The deadline answers instead: whatever is still to come is not counted. */
@@ -114,11 +136,15 @@ interface PendingBid extends Offer {
   readonly requestId: string;
   /** Of the limiter, once it has answered. */
   verdict: Verdict | undefined;
+  readonly isExplained: boolean;
   isAbandoned: boolean;
 }
+
+const asksWhy = ({ url }: Request) =>
+  url.includes("explain=1") && new URL(url).searchParams.get("explain") === "1";
 
 const UNKNOWN_SUPPLY = "The catalog has no such supply_id.";
 const OVERLOADED = "Nothing was begun and no quota used.";
 const GIVEN_UP = "The auction was given up, not counted.";
 const NOBODY_ELIGIBLE = "No bidder of this supply bids for that country.";
-const NO_BIDS = "Every eligible bidder declined or was too late.";
+const NO_BIDS = "No eligible bidder made a bid that could win.";

@@ -16,18 +16,21 @@ interface Peer {
   readonly isTrusted: boolean;
 }
 
-/** The limiter's key of a request's client. */
-export type ClientOf = (socketAddress: string | undefined, forwardedFor: string | null) => string;
+/** Who a request is from. */
+export interface ClientAddresses {
+  /** The limiter's key: one client is one IPv4 address, however it is spelt, or one IPv6 /64. */
+  keyOf(socketAddress: string | undefined, forwardedFor: string | null): string;
+  /** Its address, whole, in canonical text; undefined where the socket is gone. */
+  ipOf(socketAddress: string | undefined, forwardedFor: string | null): string | undefined;
+}
 
 /**
- * One client is one IPv4 address, however it is spelt, or one IPv6 /64.
- *
  * Behind a trusted peer the client is the first untrusted address of `X-Forwarded-For`, read from
  * the right. A token that is no address ends the walk: the hop before it counts. More than 16 hops
  * or 512 characters: the peer itself.
  * @param trustedRanges  CIDR ranges; none: the header is never read
  */
-export function createClientOf(trustedRanges: readonly string[]): ClientOf {
+export function createClientAddresses(trustedRanges: readonly string[]): ClientAddresses {
   const ranges = trustedRanges.map(parseRange);
   const peers = new Map<string, Peer>();
   const isTrusted = (address: Address) =>
@@ -36,17 +39,28 @@ export function createClientOf(trustedRanges: readonly string[]): ClientOf {
       return isSameKind && (address as ipaddr.IPv4).match(network as ipaddr.IPv4, bits);
     });
 
-  return (socketAddress, forwardedFor) => {
+  function keyOf(socketAddress: string | undefined, forwardedFor: string | null): string {
     if (socketAddress === undefined) return UNKNOWN_CLIENT;
     // The kernel spells IPv4 canonically, so the common case needs no parser.
     if (ranges.length === 0 && !socketAddress.includes(":")) return socketAddress;
     const peer = peerOf(socketAddress);
     if (!peer) return UNKNOWN_CLIENT;
-    if (forwardedFor === null || !peer.isTrusted) return clientKey(peer.address);
     // One hop, spelt canonically, is its own key.
-    if (CANONICAL_IPV4.test(forwardedFor)) return forwardedFor;
-    return clientKey(walk(peer.address, forwardedFor));
-  };
+    if (peer.isTrusted && forwardedFor !== null && CANONICAL_IPV4.test(forwardedFor)) {
+      return forwardedFor;
+    }
+    return clientKey(clientOf(peer, forwardedFor));
+  }
+
+  function ipOf(socketAddress: string | undefined, forwardedFor: string | null) {
+    const peer = socketAddress === undefined ? undefined : peerOf(socketAddress);
+    return peer && clientOf(peer, forwardedFor).toString();
+  }
+
+  const clientOf = ({ address, isTrusted }: Peer, forwardedFor: string | null): Address =>
+    forwardedFor === null || !isTrusted ? address : walk(address, forwardedFor);
+
+  return { keyOf, ipOf };
 
   /** Peers are parsed once: behind a proxy there are few of them. */
   function peerOf(socketAddress: string): Peer | undefined {

@@ -43,6 +43,37 @@ const requestId = parameter(
 );
 const count = { type: "integer", minimum: 0 };
 
+const orNull = (type: string, description: string) => ({ type: [type, "null"], description });
+const EXPLANATION = {
+  type: "object",
+  description: "Why an auction ended as it did; only where `?explain=1` asked for it",
+  properties: {
+    auction_id: { type: "string" },
+    catalog_version: { type: "integer" },
+    auction: { enum: ["first_price", "second_price"] },
+    floor: { type: "number", description: "CPM; 0: none" },
+    tmax_ms: { type: "integer" },
+    elapsed_ms: { type: "number" },
+    bidders: {
+      type: "array",
+      description: "Each bidder of the supply, in catalog order",
+      items: {
+        type: "object",
+        properties: {
+          bidder: { type: "string" },
+          state: {
+            enum: ["won", "lost", "no_bid", "timeout", "error", "invalid", "not_asked"],
+          },
+          code: orNull("integer", "OpenRTB loss reason; of a no-bid its `nbr`"),
+          price: orNull("number", "CPM"),
+          latency_ms: orNull("number", "Until the answer came"),
+          reason: { type: "string" },
+        },
+      },
+    },
+  },
+};
+
 /** The outside interface as OpenAPI 3.1, from the schemas that check the requests. */
 export function describeApi(version: string, tmaxMax: number) {
   return {
@@ -61,6 +92,7 @@ export function describeApi(version: string, tmaxMax: number) {
           operationId: "bid",
           parameters: [
             parameter("header", "X-Country", CountrySchema, "The user's country, any case."),
+            parameter("query", "explain", { const: "1" }, "Say why, where EXPLAIN allows it."),
             requestId,
           ],
           requestBody: {
@@ -141,8 +173,10 @@ export function describeApi(version: string, tmaxMax: number) {
           properties: {
             winner: { type: "string", examples: ["bidder1"] },
             price: { type: "number", description: "At most 2 decimals", examples: [0.42] },
+            explain: ref("Explanation"),
           },
         },
+        Explanation: EXPLANATION,
         SupplyStatistics: {
           type: "object",
           required: ["total_reqs", "reqs_per_country", "bidders"],
@@ -154,12 +188,15 @@ export function describeApi(version: string, tmaxMax: number) {
         },
         BidderStatistics: {
           type: "object",
-          required: ["wins", "total_revenue", "no_bids", "timeouts"],
+          required: ["wins", "total_revenue", "no_bids", "timeouts", "errors", "invalid", "bids"],
           properties: {
             wins: count,
             total_revenue: { type: "number", description: "Exact decimal" },
             no_bids: count,
             timeouts: count,
+            errors: { ...count, description: "Transport or status" },
+            invalid: { ...count, description: "Answers that break a rule" },
+            bids: { ...count, description: "Valid bids, won or lost" },
           },
         },
         Readiness: {
@@ -190,6 +227,7 @@ export function describeApi(version: string, tmaxMax: number) {
             detail: { type: "string" },
             code: { enum: Object.keys(PROBLEMS) },
             request_id: { type: "string" },
+            explain: ref("Explanation"),
             errors: {
               type: "array",
               items: {

@@ -46,16 +46,16 @@ export const problemHeaders = (code: ProblemCode): Record<string, string> => ({
  * The body of an error answer (RFC 9457). `detail` is ours, never the caller's input: an echo would
  * make the answer as large as the request and carry whatever it holds.
  * @param requestId  of a charset that needs no escapes
+ * @param extensions  further members as JSON, each behind a comma
  */
 export function problemJson(
   code: ProblemCode,
   requestId: string,
   detail: string,
-  violations?: readonly Violation[],
+  extensions = "",
 ): string {
-  const errors = violations ? `,"errors":${JSON.stringify(violations)}` : "";
   const details = `${JSON.stringify(detail)},"code":"${code}","request_id":"${requestId}"`;
-  return `${BEGINNINGS[code]}${details}${errors}}`;
+  return `${BEGINNINGS[code]}${details}${extensions}}`;
 }
 
 /** The part of a body that is the same each time: problems are answered by the thousand. */
@@ -69,7 +69,8 @@ const BEGINNINGS = Object.fromEntries(
 /** An error answer of any route. */
 export function problem(code: ProblemCode, options: ProblemOptions): Response {
   const { requestId, detail, violations, headers } = options;
-  return new Response(problemJson(code, requestId, detail, violations), {
+  const errors = violations ? `,"errors":${JSON.stringify(violations)}` : "";
+  return new Response(problemJson(code, requestId, detail, errors), {
     status: PROBLEMS[code][0],
     headers: { ...problemHeaders(code), "x-request-id": requestId, ...headers },
   });

@@ -7,20 +7,21 @@ export const BidderState = {
   noBid: 2,
   timeout: 3,
   error: 4,
+  invalid: 5,
 } as const;
 export type BidderState = (typeof BidderState)[keyof typeof BidderState];
 
-/** One auction that was held: what the statistics count, and what the client is told. */
+/** One auction that was held: what the statistics count. */
 export interface AuctionOutcome {
   readonly supply: Supply;
+  /** Of the catalog that it was held with. */
+  readonly catalogVersion: number;
   /** ISO 3166-1 alpha-2, upper case. */
   readonly country: string;
-  /** Places in `supply.bidders` of those who were asked, in catalog order. */
-  readonly asked: readonly number[];
-  /** How each of `asked` ended, in the same order. */
+  /** Places in `supply.bidders` of those who bid for the country, in catalog order. */
+  readonly eligible: readonly number[];
+  /** How each of `eligible` ended, in the same order. */
   readonly states: readonly BidderState[];
-  /** What each of `asked` bid; 0 for those who did not. */
-  readonly pricesMicros: readonly number[];
   /** Place of the winner in `supply.bidders`, or -1. */
   readonly winner: number;
   /** What the winner pays; 0 without a winner. Below 2^32. */

@@ -1,5 +1,5 @@
 import type { Catalog, CatalogBidder } from "../catalog/catalog.ts";
-import { parseField } from "../store/counters.ts";
+import { type BidderCounter, parseField } from "../store/counters.ts";
 import { CounterError, type Counters } from "../store/store.ts";
 
 /** Written in one turn of the event loop, some 10 ms: bids go on between two of them. */
@@ -58,11 +58,12 @@ function writeSupply(bidders: readonly CatalogBidder[], counters: SupplyCounters
   const perCountry = countries.map(([country, count]) => `${JSON.stringify(country)}:${count}`);
   const perBidder = [...known, ...left].map((id) => {
     const own = counters.bidders.get(id);
-    const count = (counter: string) => own?.get(counter) ?? "0";
+    const count = (counter: BidderCounter) => own?.get(counter) ?? "0";
     const revenue = formatMicros(BigInt(count("revenue_micros")));
     return (
       `${JSON.stringify(id)}:{"wins":${count("wins")},"total_revenue":${revenue},` +
-      `"no_bids":${count("no_bids")},"timeouts":${count("timeouts")}}`
+      `"no_bids":${count("no_bids")},"timeouts":${count("timeouts")},` +
+      `"errors":${count("errors")},"invalid":${count("invalid")},"bids":${count("bids")}}`
     );
   });
   return (

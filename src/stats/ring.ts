@@ -11,7 +11,7 @@ import type { AuctionOutcome } from "./outcome.ts";
  *   0  position's low 24 bits << 8 | words of the record    tells a torn record
  *   1  number of the supply in the names file
  *   2  ordinal of this auction among the supply's, from 1
- *   3  country | winner's place + 1 << 10
+ *   3  country | winner's place + 1 << 10 | low 12 bits of the catalog's version << 20
  *   4  clearing price, micros
  *   5… states of the supply's bidders, ten to a word, three bits each
  */
@@ -32,6 +32,8 @@ export const journalBytes = (ringWords: number) => (HEADER_WORDS + ringWords) * 
 export interface JournalRecord {
   supply: NamedSupply;
   ordinal: number;
+  /** Low 12 bits of the version of the catalog that the auction was held with. */
+  catalogVersion: number;
   /** Place of `countryNumber`. */
   country: number;
   /** Place among the supply's bidders, or -1. */
@@ -86,7 +88,7 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
     ringWords - (committed - tail) >= (reserved + 1) * RECORD_WORDS_MAX;
 
   function append(outcome: AuctionOutcome): void {
-    const { supply, asked, states } = outcome;
+    const { supply, eligible, states } = outcome;
     const length = RECORD_FIXED_WORDS + Math.ceil(supply.bidders.length / STATES_PER_WORD);
     if (ringWords - (committed - tail) < length) throw new Error("the journal is full");
     const entry = names.of(supply);
@@ -94,11 +96,14 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
     words[at(start)] = (start << 8) | length;
     words[at(start + 1)] = entry.number;
     words[at(start + 2)] = entry.recorded.count + 1;
-    words[at(start + 3)] = countryNumber(outcome.country) | ((outcome.winner + 1) << 10);
+    words[at(start + 3)] =
+      countryNumber(outcome.country) |
+      ((outcome.winner + 1) << 10) |
+      (outcome.catalogVersion << 20);
     words[at(start + 4)] = outcome.clearingPriceMicros;
     for (let i = RECORD_FIXED_WORDS; i < length; i++) words[at(start + i)] = 0;
-    for (let i = 0; i < asked.length; i++) {
-      const place = asked[i]!;
+    for (let i = 0; i < eligible.length; i++) {
+      const place = eligible[i]!;
       const word = at(start + RECORD_FIXED_WORDS + Math.floor(place / STATES_PER_WORD));
       words[word] = words[word]! | (states[i]! << (3 * (place % STATES_PER_WORD)));
     }
@@ -118,6 +123,7 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
     position: 0,
     supply: { number: 0, supplyId: "", bidderIds: [], recorded: { count: 0 } },
     ordinal: 0,
+    catalogVersion: 0,
     country: 0,
     winner: -1,
     clearingPriceMicros: 0,
@@ -144,7 +150,8 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
       record.supply = supply;
       record.ordinal = words[at(position + 2)]! >>> 0;
       record.country = country;
-      record.winner = (words[at(position + 3)]! >>> 10) - 1;
+      record.winner = ((words[at(position + 3)]! >>> 10) & 0x3ff) - 1;
+      record.catalogVersion = words[at(position + 3)]! >>> 20;
       record.clearingPriceMicros = words[at(position + 4)]! >>> 0;
       visit(record);
       position += length;

@@ -1,5 +1,5 @@
 import { countryCode } from "../catalog/country.ts";
-import { bidderField, countryField, TOTAL } from "../store/counters.ts";
+import { type BidderCounter, bidderField, countryField, TOTAL } from "../store/counters.ts";
 import type { NamedSupply } from "./names.ts";
 import { BidderState } from "./outcome.ts";
 import type { Journal, JournalRecord } from "./ring.ts";
@@ -49,12 +49,23 @@ interface EntrySums {
   readonly countries: Map<number, number>;
   readonly wins: Float64Array;
   readonly revenueMicros: Float64Array;
-  readonly noBids: Float64Array;
-  readonly timeouts: Float64Array;
+  /** How often each bidder ended in each state: by place, then by state. */
+  readonly ends: Float64Array;
 }
 
+/** Three bits. */
+const STATES = 8;
+/** The counter of each state that has one. */
+const COUNTED_STATES: readonly (readonly [BidderState, BidderCounter])[] = [
+  [BidderState.noBid, "no_bids"],
+  [BidderState.timeout, "timeouts"],
+  [BidderState.error, "errors"],
+  [BidderState.invalid, "invalid"],
+  [BidderState.bid, "bids"],
+];
+
 function createSums(entry: NamedSupply, counted: number): EntrySums {
-  const perBidder = () => new Float64Array(entry.bidderIds.length);
+  const perBidder = (figures = 1) => new Float64Array(entry.bidderIds.length * figures);
   return {
     entry,
     counted,
@@ -64,8 +75,7 @@ function createSums(entry: NamedSupply, counted: number): EntrySums {
     countries: new Map(),
     wins: perBidder(),
     revenueMicros: perBidder(),
-    noBids: perBidder(),
-    timeouts: perBidder(),
+    ends: perBidder(STATES),
   };
 }
 
@@ -77,10 +87,9 @@ function addRecord(sum: EntrySums, record: JournalRecord): void {
     sum.wins[record.winner]! += 1;
     sum.revenueMicros[record.winner]! += record.clearingPriceMicros;
   }
-  for (let place = 0; place < sum.noBids.length; place++) {
-    const state = record.stateAt(place);
-    if (state === BidderState.noBid) sum.noBids[place]! += 1;
-    else if (state === BidderState.timeout) sum.timeouts[place]! += 1;
+  const bidders = sum.wins.length;
+  for (let place = 0; place < bidders; place++) {
+    sum.ends[place * STATES + record.stateAt(place)]! += 1;
   }
 }
 
@@ -106,8 +115,9 @@ function mergeBySupply(sums: readonly (EntrySums | undefined)[]): SupplyTally[] 
     bidderIds.forEach((id, place) => {
       add(bidderField(id, "wins"), sum.wins[place]!);
       add(bidderField(id, "revenue_micros"), sum.revenueMicros[place]!);
-      add(bidderField(id, "no_bids"), sum.noBids[place]!);
-      add(bidderField(id, "timeouts"), sum.timeouts[place]!);
+      for (const [state, counter] of COUNTED_STATES) {
+        add(bidderField(id, counter), sum.ends[place * STATES + state]!);
+      }
     });
   }
   return [...tallies.values()];

@@ -3,8 +3,14 @@ export const TOTAL = "total_reqs";
 export const countryField = (country: string) => `country:${country}`;
 
 /** What is counted for each bidder of a supply. Revenue is in micros, whole. */
-const BIDDER_COUNTERS = ["wins", "revenue_micros", "no_bids", "timeouts"] as const;
-export type BidderCounter = (typeof BIDDER_COUNTERS)[number];
+export type BidderCounter =
+  | "wins"
+  | "revenue_micros"
+  | "no_bids"
+  | "timeouts"
+  | "errors"
+  | "invalid"
+  | "bids";
 export const bidderField = (bidderId: string, counter: BidderCounter) =>
   `bidder:${bidderId}:${counter}`;
 

@@ -4,7 +4,11 @@ import { createRoster } from "../../src/auction/roster.ts";
 
 const first = { supplies: { s: ["a"] }, bidders: { a: { country: "US" } } };
 const second = { supplies: { s: ["b"] }, bidders: { b: { country: "GB" } } };
-const bidder = (id: string): Bidder => ({ id, bid: () => ({ kind: "noBid" }) });
+const bidder = (id: string): Bidder => ({
+  id,
+  isAwaited: true,
+  bid: () => ({ kind: "noBid" }),
+});
 
 test("holds the snapshot that was swapped in last", () => {
   const roster = createRoster(first, 1, bidder);

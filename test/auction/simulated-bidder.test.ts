@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { createSimulatedBidder } from "../../src/auction/simulated-bidder.ts";
+import { bidRequestOf, supplyOf } from "../support/auctions.ts";
 
-const REQUEST = { supplyId: "s", country: "US", tmaxMs: 100 };
+const REQUEST = bidRequestOf(supplyOf("s", ["b"]));
 const NO_LATENCY = { leastMs: 0, mostMs: 0 };
 /** Just below 1, the most that a random source gives. */
 const MOST = 1 - 2 ** -53;

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { MailboxFullError } from "../../src/actor/actor.ts";
-import type { Offer } from "../../src/auction/auctioneer.ts";
+import type { HeldAuction, Offer } from "../../src/auction/auctioneer.ts";
 import { buildCatalog } from "../../src/catalog/catalog.ts";
 import { type BidRouteOptions, createBidRoute } from "../../src/http/bid.ts";
 import { createBidReader } from "../../src/http/bid-request.ts";
-import { createClientOf } from "../../src/http/client-address.ts";
+import { createClientAddresses } from "../../src/http/client-address.ts";
 import { createRequestIds } from "../../src/http/request-id.ts";
 import { LimiterClosedError } from "../../src/limiter/fallback.ts";
 import type { Verdict } from "../../src/limiter/limiter.ts";
-import type { AuctionOutcome } from "../../src/stats/outcome.ts";
+import { holdScripted } from "../support/auctions.ts";
 
 const catalog = buildCatalog(
   {
@@ -22,21 +22,15 @@ const SOCKETS = { requestIP: () => ({ address: "192.0.2.7" }) };
 const ADMITTED: Verdict = { isAdmitted: true, remaining: 2, resetMs: 59_999.5 };
 const REFUSED: Verdict = { isAdmitted: false, remaining: 0, resetMs: 41_000.25 };
 
-/** An auction that the US bidder won for 0.42, but for what is given. */
-const outcomeWith = (given: Partial<AuctionOutcome> = {}): AuctionOutcome => ({
-  supply,
-  country: "US",
-  asked: [0],
-  states: [1],
-  pricesMicros: [420_000],
-  winner: 0,
-  clearingPriceMicros: 420_000,
-  ...given,
+const WON = await holdScripted(supply, {
+  answers: { b1: { kind: "bid", priceMicros: 420_000 } },
 });
+/** An auction that the US bidder won for 0.42, but for what is given. */
+const outcomeWith = (given: Partial<HeldAuction> = {}): HeldAuction => ({ ...WON, ...given });
 
 type Given = Partial<BidRouteOptions> & {
   admit?: (client: string) => Verdict | Promise<Verdict>;
-  hold?: (offer: Offer) => Promise<AuctionOutcome | undefined>;
+  hold?: (offer: Offer) => Promise<HeldAuction | undefined>;
   limiterHasRoom?: boolean;
   auctioneerHasRoom?: boolean;
 };
@@ -52,7 +46,7 @@ function bidRoute(given: Given = {}) {
   const handleBid = createBidRoute({
     readBid: createBidReader(5_000),
     requestIdOf: createRequestIds("p"),
-    clientOf: createClientOf([]),
+    clients: createClientAddresses([]),
     catalog: () => catalog,
     canRecord: () => true,
     limiter: {
@@ -87,14 +81,15 @@ function bidRoute(given: Given = {}) {
       stop: () => {},
     },
     tmaxDefaultMs: 200,
+    explains: false,
     onHeld: undefined,
     ...options,
   });
   return { handleBid, admitted, offers, places, expire: () => expire() };
 }
 
-const bidRequest = (body: unknown = { supply_id: "supply1" }, headers = {}) =>
-  new Request("http://x/bid", {
+const bidRequest = (body: unknown = { supply_id: "supply1" }, headers = {}, query = "") =>
+  new Request(`http://x/bid${query}`, {
     method: "POST",
     headers: { "content-type": "application/json", "x-country": "US", ...headers },
     body: typeof body === "string" ? body : JSON.stringify(body),
@@ -106,6 +101,7 @@ interface Body {
   price?: number;
   code?: string;
   errors?: { pointer: string }[];
+  explain?: unknown;
 }
 
 /** The answer of a route to a request, its body parsed. */
@@ -160,7 +156,7 @@ describe("a bid that is won", () => {
   });
 
   test("is told to the log once, after it was held", async () => {
-    const told: AuctionOutcome[] = [];
+    const told: HeldAuction[] = [];
     await answerOf({ onHeld: (outcome) => void told.push(outcome) });
     expect(told).toEqual([outcomeWith()]);
   });
@@ -176,10 +172,10 @@ describe("a bid that is won", () => {
 
 describe("a bid that is held without a winner", () => {
   test.each([
-    ["no_eligible_bidders", { asked: [], states: [], pricesMicros: [] }],
-    ["no_bids", { states: [2] as const, pricesMicros: [0] }],
+    ["no_eligible_bidders", { eligible: [], states: [], answers: [] }],
+    ["no_bids", { states: [2] as const, answers: [{ kind: "noBid" }] as const }],
   ])("is answered %s, with the quota that it used", async (code, given) => {
-    const told: AuctionOutcome[] = [];
+    const told: HeldAuction[] = [];
     const hold = async () => outcomeWith({ ...given, winner: -1, clearingPriceMicros: 0 });
     const { status, body, headers } = await answerOf({ hold, onHeld: (o) => void told.push(o) });
     expect([status, body.code]).toEqual([400, code]);
@@ -304,7 +300,7 @@ describe("a bid that meets a fault", () => {
   });
 
   test("fails, and is not logged as held, when its outcome cannot be recorded", async () => {
-    const told: AuctionOutcome[] = [];
+    const told: HeldAuction[] = [];
     const fault = new Error("journal full");
     const { handleBid } = bidRoute({
       hold: () => Promise.reject(fault),
@@ -317,7 +313,7 @@ describe("a bid that meets a fault", () => {
 
 describe("a bid that takes too long", () => {
   test("is answered 503 deadline, and its auction learns that nobody waits", async () => {
-    const held = Promise.withResolvers<AuctionOutcome | undefined>();
+    const held = Promise.withResolvers<HeldAuction | undefined>();
     const { handleBid, offers, expire } = bidRoute({ hold: () => held.promise });
     const answered = handleBid(bidRequest(), SOCKETS);
     while (offers.length === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -331,12 +327,85 @@ describe("a bid that takes too long", () => {
   });
 
   test("is answered 503 deadline, and not logged, when its auction was given up", async () => {
-    const told: AuctionOutcome[] = [];
+    const told: HeldAuction[] = [];
     const { status, body } = await answerOf({
       hold: async () => undefined,
       onHeld: (outcome) => void told.push(outcome),
     });
     expect([status, body.code, told.length]).toEqual([503, "deadline", 0]);
+  });
+});
+
+describe("an explanation", () => {
+  const asking = (query: string) => bidRequest(undefined, {}, query);
+  const held = {
+    auction_id: "auction-1",
+    catalog_version: 7,
+    auction: "first_price",
+    floor: 0,
+    tmax_ms: 100,
+    elapsed_ms: 0,
+  };
+  const nobody = { code: null, price: null, latency_ms: null };
+  const b2 = { bidder: "b2", state: "not_asked", ...nobody, reason: "bids for GB, not for US" };
+
+  test("is added to the answer of who asks for it", async () => {
+    const { body } = await answerOf({ explains: true }, asking("?explain=1"));
+    const b1 = { bidder: "b1", state: "won", code: 0, price: 0.42, latency_ms: 0 };
+    const bidders = [{ ...b1, reason: "highest bid, pays 0.42" }, b2];
+    expect(body).toEqual({ winner: "b1", price: 0.42, explain: { ...held, bidders } });
+  });
+
+  test.each([
+    ["no_bids", "US", { b1: { kind: "noBid", nbr: 2 } }] as const,
+    ["no_eligible_bidders", "FR", {}] as const,
+  ])("is added to the problem %s", async (code, country, answers) => {
+    const hold = () => holdScripted(supply, { country, answers });
+    const { body } = await answerOf({ explains: true, hold }, asking("?a=b&explain=1"));
+    expect(body).toMatchObject({ code, request_id: "p-1", explain: held });
+    const { bidders } = body.explain as { bidders: { state: string }[] };
+    const states = bidders.map(({ state }) => state);
+    expect(states).toEqual([code === "no_bids" ? "no_bid" : "not_asked", "not_asked"]);
+  });
+
+  test.each(["", "?explain=0", "?explain=10", "?explain", "?why=explain=1", "?xexplain=1"])(
+    "is not added for the query %p",
+    async (query) => {
+      const { body } = await answerOf({ explains: true }, asking(query));
+      expect(Object.keys(body)).toEqual(["winner", "price"]);
+    },
+  );
+
+  test("is not given where the setting does not allow it", async () => {
+    const { body } = await answerOf({ explains: false }, asking("?explain=1"));
+    expect(Object.keys(body)).toEqual(["winner", "price"]);
+  });
+
+  test("has the times in tenths of a millisecond", async () => {
+    const hold = async () => outcomeWith({ latenciesMs: [12.345], elapsedMs: 37.21 });
+    const { body } = await answerOf({ explains: true, hold }, asking("?explain=1"));
+    expect(body.explain).toMatchObject({ elapsed_ms: 37.2, bidders: [{ latency_ms: 12.3 }, {}] });
+  });
+});
+
+describe("what an auction may know of its request", () => {
+  test("is the whole address and the user agent", async () => {
+    const { offers } = await answerOf({}, bidRequest(undefined, { "user-agent": "agent/1" }));
+    expect(offers[0]!.device()).toEqual({ ip: "192.0.2.7", userAgent: "agent/1" });
+    expect((await answerOf()).offers[0]!.device().userAgent).toBeUndefined();
+  });
+
+  test("is when its client has gone", async () => {
+    const client = new AbortController();
+    const request = new Request(bidRequest(), { signal: client.signal });
+    const { offers } = await answerOf({}, request);
+    let hasGone = false;
+    offers[0]!.onClientGone(() => {
+      hasGone = true;
+    });
+    expect(hasGone).toBe(false);
+    client.abort();
+    expect(hasGone).toBe(true);
   });
 });
 

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { createClientOf } from "../../src/http/client-address.ts";
+import { createClientAddresses } from "../../src/http/client-address.ts";
 
 const PROXY = "10.0.0.1";
-const direct = createClientOf([]);
-const proxied = createClientOf(["10.0.0.0/8", "2001:db8:ffff::/48"]);
+const direct = createClientAddresses([]).keyOf;
+const proxied = createClientAddresses(["10.0.0.0/8", "2001:db8:ffff::/48"]).keyOf;
 /** The client of a header that the trusted proxy passed on. */
 const behindProxy = (forwardedFor: string) => proxied(PROXY, forwardedFor);
 
@@ -152,7 +152,7 @@ describe("client behind a trusted proxy", () => {
   test.each(["10.0.0.1/32", "::ffff:10.0.0.1/128", "::ffff:10.0.0.0/104", "::ffff:a00:1/128"])(
     "is found however the range %p is spelt, and the peer",
     (range) => {
-      const clientOf = createClientOf([range]);
+      const clientOf = createClientAddresses([range]).keyOf;
       for (const peer of [PROXY, `::ffff:${PROXY}`]) {
         expect(clientOf(peer, "192.0.2.7")).toBe("192.0.2.7");
       }
@@ -161,7 +161,28 @@ describe("client behind a trusted proxy", () => {
   );
 
   test("is not read through a range of the other kind", () => {
-    expect(createClientOf(["::/0"])(PROXY, "192.0.2.7")).toBe(PROXY);
-    expect(createClientOf(["0.0.0.0/0"])("2001:db8::1", "192.0.2.7")).toBe("2001:db8:0:0::/64");
+    expect(createClientAddresses(["::/0"]).keyOf(PROXY, "192.0.2.7")).toBe(PROXY);
+    expect(createClientAddresses(["0.0.0.0/0"]).keyOf("2001:db8::1", "192.0.2.7")).toBe(
+      "2001:db8:0:0::/64",
+    );
+  });
+});
+
+describe("the address of a client", () => {
+  const { ipOf } = createClientAddresses(["10.0.0.0/8"]);
+
+  test("is whole, in canonical text, where its key is shortened", () => {
+    expect(ipOf("2001:DB8:0:0::1", null)).toBe("2001:db8::1");
+    expect(ipOf("::ffff:192.0.2.7", null)).toBe("192.0.2.7");
+  });
+
+  test("is of the first untrusted hop, as its key is", () => {
+    expect(ipOf("10.0.0.1", "2001:db8::7, 10.0.0.2")).toBe("2001:db8::7");
+    expect(ipOf("192.0.2.7", "198.51.100.1")).toBe("192.0.2.7");
+  });
+
+  test("is unknown when the socket is gone", () => {
+    expect(ipOf(undefined, "198.51.100.1")).toBeUndefined();
+    expect(ipOf("no address", null)).toBeUndefined();
   });
 });

@@ -65,7 +65,7 @@ describe("openapi", () => {
       },
     });
     const names = operationOf("/bid", "post").parameters?.map(({ name }) => name);
-    expect(names).toEqual(["X-Country", "X-Request-Id"]);
+    expect(names).toEqual(["X-Country", "explain", "X-Request-Id"]);
   });
 
   test("refers only to schemas that it has, and uses each of them", () => {

@@ -143,14 +143,13 @@ export function createWorld(seed: number): World {
   function record(): void {
     const supply = pick(supplies);
     const country = pick(["US", "GB", "FR"]);
-    const asked = supply.eligible.get(country) ?? [];
-    const states = asked.map(() => pick(Object.values(BidderState)));
-    const winner = asked.find((_, i) => states[i] === BidderState.bid) ?? -1;
+    const eligible = supply.eligible.get(country) ?? [];
+    const states = eligible.map(() => pick(Object.values(BidderState)));
+    const winner = eligible.find((_, i) => states[i] === BidderState.bid) ?? -1;
     const clearingPriceMicros = winner < 0 ? 0 : 10_000;
     try {
-      const pricesMicros = asked.map(() => 0);
-      const outcome = { supply, country, asked, states, pricesMicros, winner, clearingPriceMicros };
-      pick(workers).recorder.record(outcome);
+      const offered = { supply, country, catalogVersion: 1, eligible };
+      pick(workers).recorder.record({ ...offered, states, winner, clearingPriceMicros });
     } catch {
       return; // The ring is full: the client got a 503.
     }

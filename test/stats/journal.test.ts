@@ -14,6 +14,7 @@ interface Read {
   country: string;
   winner: number;
   price: number;
+  catalogVersion: number;
   states: number[];
 }
 
@@ -21,13 +22,14 @@ function readAll(journal: Journal, from = journal.tail(), to = journal.committed
   const records: Read[] = [];
   const ordinals: [supplyId: string, ordinal: number][] = [];
   const end = journal.scan(from, to, (record) => {
-    const { supply, ordinal, country, winner, clearingPriceMicros } = record;
+    const { supply, ordinal, country, winner, clearingPriceMicros, catalogVersion } = record;
     ordinals.push([supply.supplyId, ordinal]);
     records.push({
       supplyId: supply.supplyId,
       country: countryCode(country),
       winner,
       price: clearingPriceMicros,
+      catalogVersion,
       states: supply.bidderIds.map((_, place) => record.stateAt(place)),
     });
   });
@@ -36,11 +38,13 @@ function readAll(journal: Journal, from = journal.tail(), to = journal.committed
 
 function expectedOf(outcome: AuctionOutcome): Read {
   const states = outcome.supply.bidders.map(() => 0);
-  outcome.asked.forEach((place, i) => {
+  outcome.eligible.forEach((place, i) => {
     states[place] = outcome.states[i]!;
   });
-  const { supply, country, winner, clearingPriceMicros: price } = outcome;
-  return { supplyId: supply.id, country, winner, price, states };
+  const { supply, country, winner, clearingPriceMicros: price, catalogVersion } = outcome;
+  // Twelve bits of it are kept.
+  const version = catalogVersion % 4_096;
+  return { supplyId: supply.id, country, winner, price, catalogVersion: version, states };
 }
 
 const small = supplyOf("small", ["b1"]);
@@ -52,7 +56,7 @@ const large = supplyOf(
 describe("a ring", () => {
   test("gives back every field of a record", () => {
     using journal = journalInMemory();
-    const every = large.bidders.map((_, place) => (place % 5) as BidderState);
+    const every = large.bidders.map((_, place) => (place % 6) as BidderState);
     const outcomes = [
       outcomeOf(small, { country: "AA" }),
       outcomeOf(small, { country: "ZZ", states: [BidderState.timeout] }),
@@ -63,11 +67,13 @@ describe("a ring", () => {
       }),
       outcomeOf(supplyOf("empty", [])),
       outcomeOf(small, { states: [BidderState.bid], winner: 0, clearingPriceMicros: 1 }),
+      outcomeOf(large, { states: every.with(999, 1), winner: 999, catalogVersion: 4_095 }),
+      outcomeOf(small, { catalogVersion: 4_097 }),
     ];
     for (const outcome of outcomes) journal.append(outcome);
     const { records, ordinals, end } = readAll(journal);
     expect(records).toEqual(outcomes.map(expectedOf));
-    expect(ordinals.map(([, ordinal]) => ordinal)).toEqual([1, 2, 1, 1, 3]);
+    expect(ordinals.map(([, ordinal]) => ordinal)).toEqual([1, 2, 1, 1, 3, 2, 4]);
     expect(end).toBe(journal.committed());
   });
 
@@ -211,7 +217,7 @@ describe("a journal's file", () => {
     const path = folder.path("p.journal");
     const journal = createJournal(path, 1_024);
     const outcomes = Array.from({ length: 20 }, (_, i) =>
-      outcomeOf(small, { states: [(i % 5) as BidderState] }),
+      outcomeOf(small, { states: [(i % 6) as BidderState] }),
     );
     for (const outcome of outcomes) journal.append(outcome);
     journal.release(18);

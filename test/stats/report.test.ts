@@ -20,12 +20,22 @@ function catalogOf(supplies: [id: string, bidderIds: string[]][]): Catalog {
 const countersOf = (supplies: Record<string, Record<string, string>>) =>
   new Map(Object.entries(supplies).map(([id, fields]) => [id, new Map(Object.entries(fields))]));
 
-const zeros = { wins: 0, total_revenue: 0, no_bids: 0, timeouts: 0 };
+const zeros = {
+  wins: 0,
+  total_revenue: 0,
+  no_bids: 0,
+  timeouts: 0,
+  errors: 0,
+  invalid: 0,
+  bids: 0,
+};
 
 describe("the report", () => {
   test("is the example of the contract", async () => {
     const counters = countersOf({
       supply1: {
+        "bidder:bidder1:bids": "6",
+        "bidder:bidder1:errors": "1",
         "bidder:bidder1:no_bids": "3",
         "country:US": "5",
         "country:GB": "5",
@@ -37,7 +47,8 @@ describe("the report", () => {
     });
     expect(await writeReport(catalogOf([["supply1", ["bidder1"]]]), counters)).toBe(
       '{"supply1":{"total_reqs":10,"reqs_per_country":{"GB":5,"US":5},' +
-        '"bidders":{"bidder1":{"wins":2,"total_revenue":0.4,"no_bids":3,"timeouts":0}}}}',
+        '"bidders":{"bidder1":{"wins":2,"total_revenue":0.4,"no_bids":3,"timeouts":0,' +
+        '"errors":1,"invalid":0,"bids":6}}}}',
     );
   });
 
@@ -69,7 +80,8 @@ describe("the report", () => {
     expect(text).toBe(
       '{"s":{"total_reqs":9007199254740993,"reqs_per_country":{"US":9007199254740993},' +
         '"bidders":{"b":{"wins":9007199254740995,"total_revenue":9007199254740993.000001,' +
-        '"no_bids":9007199254740997,"timeouts":9223372036854775807}}}}',
+        '"no_bids":9007199254740997,"timeouts":9223372036854775807,' +
+        '"errors":0,"invalid":0,"bids":0}}}}',
     );
   });
 
@@ -138,7 +150,7 @@ describe("the report", () => {
     ]);
     expect(await writeReport(catalogOf([]), counters)).toBe(
       '{"__proto__":{"total_reqs":1,"reqs_per_country":{},"bidders":{"__proto__":' +
-        '{"wins":1,"total_revenue":0,"no_bids":0,"timeouts":0}}}}',
+        '{"wins":1,"total_revenue":0,"no_bids":0,"timeouts":0,"errors":0,"invalid":0,"bids":0}}}}',
     );
   });
 

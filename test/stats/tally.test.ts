@@ -22,7 +22,7 @@ function appendAll(journal: Journal, outcomes: readonly AuctionOutcome[]): numbe
 }
 
 const nothingCounted = () => 0;
-const { bid, noBid, timeout, error, notAsked } = BidderState;
+const { bid, noBid, timeout, error, notAsked, invalid } = BidderState;
 
 test("any split of the records adds up to what a count by hand gives", () => {
   const splits = fc.record({
@@ -87,8 +87,8 @@ test("leaves out what was counted before, by supply, over any range that holds i
 
 test("names the counters as the stores hold them", () => {
   using journal = journalInMemory();
-  const supply = supplyOf("s", ["won", "declined", "late", "broken", "elsewhere", "lost"]);
-  const states = [bid, noBid, timeout, error, notAsked, bid];
+  const supply = supplyOf("s", ["won", "declined", "late", "broken", "elsewhere", "lost", "lied"]);
+  const states = [bid, noBid, timeout, error, notAsked, bid, invalid];
   appendAll(journal, [
     outcomeOf(supply, { country: "GB", states, winner: 0, clearingPriceMicros: 420_000 }),
     outcomeOf(supply, { country: "DE" }),
@@ -105,8 +105,12 @@ test("names the counters as the stores hold them", () => {
         ["country:DE", 1],
         ["bidder:won:wins", 1],
         ["bidder:won:revenue_micros", 420_000],
+        ["bidder:won:bids", 1],
         ["bidder:declined:no_bids", 1],
         ["bidder:late:timeouts", 1],
+        ["bidder:broken:errors", 1],
+        ["bidder:lost:bids", 1],
+        ["bidder:lied:invalid", 1],
       ]),
     },
   ]);

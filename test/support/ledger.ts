@@ -127,7 +127,10 @@ interface StatSupply {
   reqs_per_country: Record<string, number>;
   bidders: Record<
     string,
-    { wins: number; total_revenue: number; no_bids: number; timeouts: number }
+    Record<
+      "wins" | "total_revenue" | "no_bids" | "timeouts" | "errors" | "invalid" | "bids",
+      number
+    >
   >;
 }
 export type Stat = Record<string, StatSupply>;

@@ -54,7 +54,8 @@ describe.each(STORES)("GET /stat, on the store %s,", (kind) => {
 
   test("has every supply and bidder of the catalog, zeros included, in its order", async () => {
     const catalog = await Bun.file("data/catalog.json").json();
-    const zero = { wins: 0, total_revenue: 0, no_bids: 0, timeouts: 0 };
+    const nothing = { wins: 0, total_revenue: 0, no_bids: 0, timeouts: 0 };
+    const zero = { ...nothing, errors: 0, invalid: 0, bids: 0 };
     const stat = await readStat(exchange.url);
     expect(Object.keys(stat)).toEqual(Object.keys(catalog.supplies));
     for (const [id, { total_reqs, reqs_per_country, bidders }] of Object.entries(stat)) {
@@ -80,7 +81,8 @@ describe.each(STORES)("GET /stat, on the store %s,", (kind) => {
     }
     // bidder2 is the only one of supply1 in its country: it won, or it declined.
     const { bidders, reqs_per_country } = (await readStat(exchange.url)).supply1!;
-    const { wins, no_bids, timeouts } = bidders.bidder2!;
+    const { wins, bids, no_bids, timeouts } = bidders.bidder2!;
+    expect(bids).toBe(wins);
     expect({ sum: wins + no_bids, timeouts }).toEqual({ sum: reqs_per_country.GB!, timeouts: 0 });
   });
 

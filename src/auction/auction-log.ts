@@ -1,5 +1,6 @@
-import { type AuctionOutcome, BidderState } from "./outcome.ts";
-import { formatMicros } from "./report.ts";
+import { formatMicros } from "../stats/report.ts";
+import type { HeldAuction } from "./auctioneer.ts";
+import { type BidderExplanation, explain } from "./explanation.ts";
 
 /** A pipe takes this much in one piece: below it, three processes never mix their lines. */
 const WRITE_BYTES_MAX = 4_096;
@@ -15,7 +16,7 @@ export interface AuctionLogOptions {
 }
 
 export interface AuctionLog {
-  log(outcome: AuctionOutcome): void;
+  log(held: HeldAuction): void;
   /** Resolves when all that was logged is written. */
   stop(): Promise<void>;
 }
@@ -29,10 +30,10 @@ export function createAuctionLog({ every, write }: AuctionLogOptions): AuctionLo
   let isWriting = false;
   const timer = setInterval(flush, FLUSH_MS);
 
-  function log(outcome: AuctionOutcome): void {
+  function log(held: HeldAuction): void {
     if (seen++ % every !== 0) return;
     if (blocks.length >= PENDING_BLOCKS_MAX) leftOut++;
-    else blocks.push(formatAuction(outcome));
+    else blocks.push(formatAuction(held));
   }
 
   function flush(): void {
@@ -76,22 +77,32 @@ function packBlocks(blocks: readonly string[]): string[] {
   return texts;
 }
 
-/** One auction in a few lines: supply and country, each bidder asked, the decision. */
-export function formatAuction(outcome: AuctionOutcome): string {
-  const { supply, country, asked, states, pricesMicros, winner, clearingPriceMicros } = outcome;
-  const lines = [`auction ${supply.id} ${country}`];
-  asked.forEach((place, i) => {
-    lines.push(`  ${supply.bidders[place]!.id}: ${describeState(states[i]!, pricesMicros[i]!)}`);
-  });
+/** One auction in a few lines: what was offered, how each bidder ended and why, the decision. */
+export function formatAuction(held: HeldAuction): string {
+  const { supply, country, winner, clearingPriceMicros, eligible } = held;
+  const { auctionId, catalogVersion, tmaxMs, elapsedMs } = held;
+  const rules = `${supply.auction}, floor ${money(supply.floorMicros)}`;
+  const times = `${writeMs(elapsedMs)} of ${tmaxMs} ms`;
+  const lines = [
+    `auction ${supply.id} ${country}: ${auctionId}, ${rules}, ${times}, catalog ${catalogVersion}`,
+    ...explain(held).map(formatBidder),
+  ];
   if (winner >= 0) {
-    const price = formatMicros(BigInt(clearingPriceMicros));
-    lines.push(`  winner ${supply.bidders[winner]!.id} pays ${price}`);
-  } else lines.push(asked.length === 0 ? "  no eligible bidder" : "  no bids");
+    lines.push(`  winner ${supply.bidders[winner]!.id} pays ${money(clearingPriceMicros)}`);
+  } else lines.push(eligible.length === 0 ? "  no eligible bidder" : "  no bids");
   return `${lines.join("\n")}\n`;
 }
 
-function describeState(state: BidderState, priceMicros: number): string {
-  if (state === BidderState.bid) return formatMicros(BigInt(priceMicros));
-  if (state === BidderState.noBid) return "no bid";
-  return state === BidderState.timeout ? "timeout" : "error";
+function formatBidder(row: BidderExplanation): string {
+  const { bidderId, state, code, priceMicros, latencyMs, reason } = row;
+  const facts = [
+    state.replace("_", " "),
+    ...(priceMicros === null ? [] : [money(priceMicros)]),
+    ...(latencyMs ? [`${writeMs(latencyMs)} ms`] : []),
+    ...(code ? [`code ${code}`] : []),
+  ];
+  return `  ${bidderId}: ${facts.join(", ")} (${reason})`;
 }
+
+const money = (micros: number) => formatMicros(BigInt(micros));
+const writeMs = (ms: number) => String(Math.round(ms * 10) / 10);

@@ -1,38 +1,45 @@
 import { describe, expect, test } from "bun:test";
-import { createAuctionLog, formatAuction } from "../../src/stats/auction-log.ts";
-import { type AuctionOutcome, BidderState } from "../../src/stats/outcome.ts";
-import { outcomeOf, supplyOf } from "../support/auctions.ts";
+import { createAuctionLog, formatAuction } from "../../src/auction/auction-log.ts";
+import type { HeldAuction } from "../../src/auction/auctioneer.ts";
+import { holdScripted, supplyWith } from "../support/auctions.ts";
 import { until } from "../support/until.ts";
 
-const { bid, noBid, timeout, error, notAsked } = BidderState;
-const supply = supplyOf("supply1", ["bidder1", "bidder2", "bidder3", "bidder4", "bidder5"]);
+const US = { country: "US" };
 
 describe("a block", () => {
-  test("tells the supply, the country, each bidder that was asked, and the decision", () => {
-    const outcome: AuctionOutcome = {
-      supply,
-      country: "GB",
-      asked: [0, 1, 2, 3],
-      states: [bid, noBid, bid, error],
-      pricesMicros: [420_000, 0, 1_000_000, 0],
-      winner: 2,
-      clearingPriceMicros: 1_000_000,
-    };
-    expect(formatAuction(outcome)).toBe(
-      "auction supply1 GB\n" +
-        "  bidder1: 0.42\n" +
-        "  bidder2: no bid\n" +
-        "  bidder3: 1\n" +
-        "  bidder4: error\n" +
-        "  winner bidder3 pays 1\n",
+  test("tells what was offered, how each bidder ended and why, and the decision", async () => {
+    const bidders = { b1: US, b2: US, b3: US, b4: US, b5: { country: "GB" } };
+    const held = await holdScripted(supplyWith(bidders, { floor: 0.25, auction: "second_price" }), {
+      answers: {
+        b1: { kind: "bid", priceMicros: 420_000 },
+        b2: { kind: "noBid" },
+        b3: { kind: "bid", priceMicros: 1_000_000 },
+        b4: { kind: "invalid", code: 3, reason: "not JSON" },
+      },
+    });
+    expect(formatAuction({ ...held, latenciesMs: [12.34], elapsedMs: 37.21 })).toBe(
+      "auction s US: auction-1, second_price, floor 0.25, 37.2 of 100 ms, catalog 7\n" +
+        "  b1: lost, 0.42, 12.3 ms, code 102 (outbid, 0.43 to win)\n" +
+        "  b2: no bid (declined)\n" +
+        "  b3: won, 1 (highest bid, pays 0.43)\n" +
+        "  b4: invalid, code 3 (not JSON)\n" +
+        "  b5: not asked (bids for GB, not for US)\n" +
+        "  winner b3 pays 0.43\n",
     );
   });
 
-  test("tells apart who was not there, who did not want and who was too late", () => {
-    expect(formatAuction(outcomeOf(supply))).toBe("auction supply1 US\n  no eligible bidder\n");
-    const states = [noBid, timeout, notAsked, notAsked, notAsked];
-    expect(formatAuction(outcomeOf(supply, { states }))).toBe(
-      "auction supply1 US\n  bidder1: no bid\n  bidder2: timeout\n  no bids\n",
+  test("tells apart who was not there, who did not want and who was too late", async () => {
+    const [nobody, somebody] = [supplyWith({}), supplyWith({ b1: US, b2: US })];
+    expect(formatAuction(await holdScripted(nobody, { answers: {} }))).toBe(
+      "auction s US: auction-1, first_price, floor 0, 0 of 100 ms, catalog 7\n" +
+        "  no eligible bidder\n",
+    );
+    const held = await holdScripted(somebody, { answers: { b1: { kind: "noBid" } } });
+    expect(formatAuction(held)).toBe(
+      "auction s US: auction-1, first_price, floor 0, 0 of 100 ms, catalog 7\n" +
+        "  b1: no bid (declined)\n" +
+        "  b2: timeout (no answer within 100 ms)\n" +
+        "  no bids\n",
     );
   });
 });
@@ -56,8 +63,9 @@ function createReader(isSlow = false) {
   };
 }
 
+const declined = await holdScripted(supplyWith({ b: US }), { answers: { b: { kind: "noBid" } } });
 /** An auction whose block is told from the others. */
-const numbered = (i: number) => outcomeOf(supplyOf(`supply${i}`, ["b"]), { states: [noBid] });
+const numbered = (i: number): HeldAuction => ({ ...declined, auctionId: `n${i}` });
 const blocksOf = (texts: readonly string[]) =>
   texts.flatMap((text) => text.match(/^auction /gm) ?? []);
 
@@ -77,7 +85,7 @@ describe("the log", () => {
     }
     // Packed: two neighbours would not fit into one.
     for (let i = 1; i < texts.length; i++) {
-      const first = formatAuction(numbered(Number(/supply(\d+)/.exec(texts[i]!)![1])));
+      const first = formatAuction(numbered(Number(/: n(\d+)/.exec(texts[i]!)![1])));
       expect(texts[i - 1]!.length + first.length).toBeGreaterThan(4_096);
     }
   });
@@ -85,11 +93,8 @@ describe("the log", () => {
   test("writes a block whole that is longer than a pipe takes", async () => {
     const { texts, write } = createReader();
     const log = createAuctionLog({ every: 1, write });
-    const large = supplyOf(
-      "large",
-      Array.from({ length: 1_000 }, (_, i) => `bidder${i}`),
-    );
-    const long = outcomeOf(large, { states: large.bidders.map(() => noBid) });
+    const many = Array.from({ length: 1_000 }, (_, i) => [`bidder${i}`, US] as const);
+    const long = await holdScripted(supplyWith(Object.fromEntries(many)), { answers: {} });
     const outcomes = [long, numbered(1), long, numbered(2)];
     for (const outcome of outcomes) log.log(outcome);
     await log.stop();
