@@ -29,17 +29,27 @@ export interface Child {
   stop(): Promise<void>;
 }
 
-/** The processes of this run. None of them outlives it, not even when it is killed. */
-export interface Children {
+/** Processes that end together. */
+export interface ChildGroup {
   /** Resolves when the process is ready. @throws Error with its last words when it ended before */
   start(options: ChildOptions): Promise<Child>;
-  /** Ends all, the youngest first, and deletes what they wrote. May be repeated. */
+  /** Ends all of the group, the youngest first. May be repeated. */
+  stopAll(): Promise<void>;
+}
+
+/** The processes of this run. None of them outlives it, not even when it is killed. */
+export interface Children {
+  /** A folder of this run. */
+  readonly dir: string;
+  group(): ChildGroup;
+  /** Ends the processes of every group and deletes what they wrote. May be repeated. */
   stopAll(): Promise<void>;
 }
 
 export function createChildren(): Children {
   const dir = mkdtempSync(join(tmpdir(), "exchange-bench-"));
   const children: Subprocess[] = [];
+  let started = 0;
   // Detached, like the children: a Ctrl-C reaches this process alone, which ends them in order.
   const guard = Bun.spawn(["sh", "-c", GUARD, "guard", dir], {
     stdin: "pipe",
@@ -49,8 +59,8 @@ export function createChildren(): Children {
   });
   guard.unref();
 
-  async function start({ name, command, env, readyWhen }: ChildOptions): Promise<Child> {
-    const cwd = join(dir, `${name}-${children.length}`);
+  async function start({ name, command, env, readyWhen }: ChildOptions) {
+    const cwd = join(dir, `${name}-${started++}`);
     const logPath = join(cwd, "output.log");
     mkdirSync(cwd);
     // A file and no pipe: nobody has to read it while the load runs.
@@ -72,12 +82,26 @@ export function createChildren(): Children {
     for (;;) {
       const output = readFileSync(logPath, "utf8");
       const greeting = output.match(readyWhen);
-      if (greeting) return { pid: child.pid, greeting, stop: () => end(child) };
+      if (greeting) return { pid: child.pid, greeting, stop: () => end(child, cwd) };
       if (hasEnded(child) || performance.now() > deadline) {
         throw new Error(`${name} did not start; it said:\n${output.slice(-2_000)}`);
       }
       await Bun.sleep(POLL_MS);
     }
+  }
+
+  function group(): ChildGroup {
+    const members: Child[] = [];
+    return {
+      async start(options) {
+        const child = await start(options);
+        members.push(child);
+        return child;
+      },
+      async stopAll() {
+        for (const child of members.splice(0).reverse()) await child.stop();
+      },
+    };
   }
 
   async function stopAll(): Promise<void> {
@@ -87,15 +111,18 @@ export function createChildren(): Children {
     rmSync(dir, { recursive: true, force: true });
   }
 
-  return { start, stopAll };
+  return { dir, group, stopAll };
 }
 
 const hasEnded = (child: Subprocess) => child.exitCode !== null || child.signalCode !== null;
 
-async function end(child: Subprocess): Promise<void> {
-  if (hasEnded(child)) return;
-  child.kill("SIGTERM");
-  const patience = setTimeout(() => child.kill("SIGKILL"), STOP_MS_MAX);
-  await child.exited;
-  clearTimeout(patience);
+/** Its folder goes with it: the log of a scenario may be large. */
+async function end(child: Subprocess, cwd?: string): Promise<void> {
+  if (!hasEnded(child)) {
+    child.kill("SIGTERM");
+    const patience = setTimeout(() => child.kill("SIGKILL"), STOP_MS_MAX);
+    await child.exited;
+    clearTimeout(patience);
+  }
+  if (cwd) rmSync(cwd, { recursive: true, force: true });
 }

@@ -1,63 +1,23 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { compareWith, readBaseline } from "./baseline.ts";
 import { createChildren } from "./children.ts";
 import { createCpuClock } from "./cpu.ts";
+import { type Order, readOrder } from "./options.ts";
+import { writePage } from "./page.ts";
 import { describeRun } from "./results.ts";
-import { type Plan, runRounds } from "./rounds.ts";
-import { SCENARIOS, type Scenario } from "./scenarios.ts";
+import { runRounds } from "./rounds.ts";
+import { runSoak } from "./soak.ts";
 import { summarize } from "./summary.ts";
-import { writeTable } from "./table.ts";
-import { hasRedis } from "./target.ts";
+import { writeBesides, writeDifferences, writeSoaks, writeTable, writeTargets } from "./table.ts";
+import { checkTargets } from "./targets.ts";
 
-/** Processes of the service and of the reference. */
-const WORKERS = 3;
-const CONNECTIONS = 64;
 const EXIT_UNEXPECTED = 1;
 const EXIT_INTERRUPTED = 130;
 
-interface Options {
-  scenario?: string[];
-  connections?: number[];
-  duration: number;
-  rounds: number;
-  quiet?: number;
-  json?: string;
-}
-
-const names = SCENARIOS.map(({ name }) => name);
-const program = new Command("bench")
-  .description("Load-tests copies of the service that it starts itself, and prints a table.")
-  .addOption(
-    new Option("--scenario <name>", "run only this one; may be repeated").argParser(collectName),
-  )
-  .addOption(
-    new Option(
-      "--connections <n>",
-      `open connections; may be repeated (default: ${CONNECTIONS})`,
-    ).argParser(collectNumber),
-  )
-  .option("--duration <seconds>", "length of one measurement", readNumber, 5)
-  .option("--rounds <n>", "measurements of each scenario", readNumber, 3)
-  .option("--quiet <percent>", "repeat while others use more of a core than this", readNumber)
-  .option("--json <file>", "write all figures to this file")
-  .addHelpText("after", () => {
-    const lines = SCENARIOS.map(({ name, about }) => `  ${name.padEnd(18)} ${about}`);
-    return `\nScenarios:\n${lines.join("\n")}\n`;
-  })
-  .showHelpAfterError()
-  .parse();
-
-process.exitCode = await bench(program.opts<Options>());
+process.exitCode = await bench(readOrder(say));
 
 /** @returns the exit status */
-async function bench({ json, ...options }: Options): Promise<number> {
-  const plan: Plan = {
-    scenarios: chooseScenarios(options.scenario),
-    connections: options.connections ?? [CONNECTIONS],
-    rounds: options.rounds,
-    seconds: options.duration,
-    othersShareMax: (options.quiet ?? Number.POSITIVE_INFINITY) / 100,
-    workers: process.platform === "linux" ? WORKERS : 1,
-  };
+async function bench(order: Order): Promise<number> {
+  const { plan, soakSeconds, json, html } = order;
   const children = createChildren();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => {
@@ -67,12 +27,31 @@ async function bench({ json, ...options }: Options): Promise<number> {
     });
   }
   try {
-    const { variants, problems } = await runRounds(plan, children, createCpuClock(), say);
+    // Before the load: who mistypes a path should not wait for it.
+    const baseline = order.baseline ? await readBaseline(order.baseline) : undefined;
+    const tools = { children, clock: createCpuClock(), say };
+    const { variants, problems } = await runRounds(plan, tools);
+    const soak = soakSeconds ? await runSoak(plan, tools, soakSeconds) : undefined;
     const rows = summarize(variants);
-    process.stdout.write(`\n${writeTable(rows)}\n`);
-    if (json) await Bun.write(json, `${JSON.stringify(describeRun(plan, rows), null, 2)}\n`);
-    for (const problem of problems) say(`unexpected answers: ${problem}`);
-    return problems.length === 0 ? 0 : EXIT_UNEXPECTED;
+    const soaks = soak?.soaks ?? [];
+    const targets = checkTargets(rows, soaks);
+    const differences = baseline ? compareWith(baseline, rows) : [];
+    print(writeTable(rows));
+    print(writeBesides(rows));
+    print(writeSoaks(soaks));
+    print(writeTargets(targets));
+    if (baseline) print(writeDifferences(differences));
+
+    const results = describeRun(plan, { rows, soaks, targets });
+    if (json) await Bun.write(json, `${JSON.stringify(results, null, 2)}\n`);
+    if (html) await Bun.write(html, await writePage(results));
+    const regressions = differences.filter(({ percent }) => percent > order.regressionMax);
+    for (const { scenario, connections, percent } of regressions) {
+      say(`regression: ${scenario}, ${connections} connections: ${percent.toFixed(1)} % above`);
+    }
+    const unexpected = [...problems, ...(soak?.problems ?? [])];
+    for (const problem of unexpected) say(`unexpected answers: ${problem}`);
+    return unexpected.length + regressions.length === 0 ? 0 : EXIT_UNEXPECTED;
   } catch (error) {
     say((error as Error).message);
     return EXIT_UNEXPECTED;
@@ -81,29 +60,11 @@ async function bench({ json, ...options }: Options): Promise<number> {
   }
 }
 
-function chooseScenarios(chosen: readonly string[] = names): Scenario[] {
-  const scenarios = SCENARIOS.filter(({ name }) => chosen.includes(name));
-  if (hasRedis()) return scenarios;
-  say("redis-server is not on PATH: only the embedded store is measured");
-  return scenarios.filter(({ exchange }) => !exchange?.usesRedis);
+function print(block: string): void {
+  if (block !== "") process.stdout.write(`\n${block}`);
 }
 
-function collectName(name: string, earlier: string[] = []): string[] {
-  if (!names.includes(name)) throw new InvalidArgumentError(`Choose from ${names.join(", ")}.`);
-  return [...earlier, name];
-}
-
-function collectNumber(text: string, earlier: number[] = []): number[] {
-  return [...earlier, readNumber(text)];
-}
-
-function readNumber(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1) return value;
-  throw new InvalidArgumentError("Expected a whole number from 1.");
-}
-
-/** Progress goes to standard error, so that standard output is the table alone. */
+/** Progress goes to standard error, so that standard output is the tables alone. */
 function say(line: string): void {
   process.stderr.write(`bench: ${line}\n`);
 }

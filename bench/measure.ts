@@ -1,9 +1,13 @@
 import type { CpuClock } from "./cpu.ts";
-import { type Load, type LoadOptions, runLoad } from "./load.ts";
+import type { Load } from "./load.ts";
+import { watchMemory } from "./memory.ts";
 import type { Target } from "./target.ts";
 
 /** Work that follows the answers, such as a batch of statistics, is counted too. */
 const SETTLE_MS = 400;
+
+/** What a scenario measures besides, by name with its unit. */
+export type Figures = Readonly<Record<string, number>>;
 
 /** One run of one variant. */
 export interface Sample extends Load {
@@ -15,30 +19,43 @@ export interface Sample extends Load {
   readonly generatorShare: number;
   /** CPU of everything else on the machine, as a share of one core. */
   readonly othersShare: number;
+  /** Resident memory of the largest worker at the end, MiB. */
+  readonly workerMib: number;
+  readonly figures: Figures;
 }
 
+/** @param beside  runs until its signal says that the load is over */
 export async function measure(
   target: Target,
-  load: Omit<LoadOptions, "url">,
+  load: () => Promise<Load>,
   clock: CpuClock,
+  beside?: (signal: AbortSignal) => Promise<Figures>,
 ): Promise<Sample> {
   const before = read();
   const ownBefore = process.cpuUsage();
-  const done = await runLoad({ ...load, url: target.url });
+  const memory = watchMemory(target.workerPids);
+  const loadEnd = new AbortController();
+  const besides = beside?.(loadEnd.signal) ?? Promise.resolve({});
+  const done = await Promise.all([load().finally(() => loadEnd.abort()), besides]);
+  const { workerMib } = memory.stop();
   await Bun.sleep(SETTLE_MS);
   const after = read();
   const own = process.cpuUsage(ownBefore);
 
+  const [loaded, figures] = done;
   const targetSeconds = after.target - before.target;
-  const ownSeconds = (own.user + own.system) / 1e6;
+  const outsideSeconds = loaded.isOutside ? loaded.generatorCpuSeconds : 0;
+  const ownSeconds = (own.user + own.system) / 1e6 + outsideSeconds;
   const othersSeconds = after.machine - before.machine - targetSeconds - ownSeconds;
-  const perRequestUs = (seconds: number) => (seconds * 1e6) / done.requests;
+  const perRequestUs = (seconds: number) => (seconds * 1e6) / loaded.requests;
   return {
-    ...done,
+    ...loaded,
     cpuUs: perRequestUs(targetSeconds),
     redisCpuUs: perRequestUs(after.redis - before.redis),
-    generatorShare: done.generatorCpuSeconds / done.wallSeconds,
-    othersShare: Math.max(0, othersSeconds) / (done.wallSeconds + SETTLE_MS / 1000),
+    generatorShare: loaded.generatorCpuSeconds / loaded.wallSeconds,
+    othersShare: Math.max(0, othersSeconds) / (loaded.wallSeconds + SETTLE_MS / 1000),
+    workerMib,
+    figures,
   };
 
   function read() {

@@ -1,10 +1,22 @@
 import { cpus, release, totalmem } from "node:os";
 import type { Plan } from "./rounds.ts";
+import type { Soak } from "./soak.ts";
 import type { Row } from "./summary.ts";
+import type { TargetResult } from "./targets.ts";
 
-/** What a figure means nothing without, and every row: the content of a file of results. */
-export function describeRun(plan: Plan, rows: readonly Row[]) {
+/** What was measured. */
+export interface RunFigures {
+  readonly rows: readonly Row[];
+  readonly soaks: readonly Soak[];
+  readonly targets: readonly TargetResult[];
+}
+
+export type Results = ReturnType<typeof describeRun>;
+
+/** What a figure means nothing without, and all figures: the content of a file of results. */
+export function describeRun(plan: Plan, figures: RunFigures) {
   return {
+    command: `bun bench ${process.argv.slice(2).join(" ")}`.trim(),
     date: new Date().toISOString(),
     commit: commit(),
     machine: {
@@ -16,7 +28,7 @@ export function describeRun(plan: Plan, rows: readonly Row[]) {
     bun: Bun.version,
     redis: redisVersion(),
     plan: { ...plan, scenarios: plan.scenarios.map(({ name }) => name) },
-    rows,
+    ...figures,
   };
 }
 

@@ -1,9 +1,10 @@
-import type { Children } from "./children.ts";
+import type { ChildGroup, Children } from "./children.ts";
 import type { CpuClock } from "./cpu.ts";
+import { type LoadOptions, runLoad } from "./load.ts";
 import { measure, type Sample } from "./measure.ts";
-import { type Scenario, unexpectedAnswers } from "./scenarios.ts";
-import { startExchange, startReference, type Target } from "./target.ts";
-import { createTraffic } from "./traffic.ts";
+import { REFERENCE, type Scenario, unexpectedAnswers } from "./scenarios.ts";
+import { type Act, stageScenario } from "./stage.ts";
+import { runWrk } from "./wrk.ts";
 
 const WARM_UP_SECONDS_MAX = 3;
 const ATTEMPTS = 10;
@@ -14,14 +15,20 @@ export interface Plan {
   rounds: number;
   seconds: number;
   workers: number;
+  /** Supplies of the large catalog. */
+  supplies: number;
+  /** What sends closed loops; a fixed rate is always autocannon's. */
+  generator: "autocannon" | "wrk";
   /** Share of one core that others may use; a measurement with more is taken again, within limits. */
   othersShareMax: number;
 }
 
-/** One row of the table: a scenario under so many connections, with a sample of each round. */
+/** One row of the table: a scenario under one load, with a sample of each round. */
 export interface Variant {
   readonly scenario: Scenario;
   readonly connections: number;
+  /** The rate is half the peak of this scenario in the same round; none: a closed loop. */
+  readonly pacedBy: string | undefined;
   readonly samples: Sample[];
 }
 
@@ -31,66 +38,138 @@ export interface Outcome {
   readonly problems: readonly string[];
 }
 
-/**
- * Starts everything, then takes one sample of each variant per round, so that a slow minute of the
- * machine hits all of them alike.
- */
-export async function runRounds(
-  plan: Plan,
-  children: Children,
-  clock: CpuClock,
-  say: (line: string) => void,
-): Promise<Outcome> {
-  const { scenarios, workers, seconds, rounds } = plan;
-  const catalog = await Bun.file(new URL("../data/catalog.json", import.meta.url)).json();
-  const trafficOf = {
-    distinct: createTraffic(catalog, "distinct"),
-    one: createTraffic(catalog, "one"),
-  };
-  const problems: string[] = [];
-  const targets = new Map<string, Target>();
-  for (const scenario of scenarios) {
-    say(`starting ${scenario.name}`);
-    targets.set(scenario.name, await startTarget(scenario));
-  }
+/** What runs of one plan share. */
+export interface Bench {
+  children: Children;
+  clock: CpuClock;
+  say: (line: string) => void;
+}
 
-  for (const scenario of scenarios) {
-    say(`warming up ${scenario.name}`);
-    await sample(scenario, plan.connections[0]!, Math.min(WARM_UP_SECONDS_MAX, seconds));
-  }
-  const variants: Variant[] = plan.connections.flatMap((connections) =>
-    scenarios.map((scenario) => ({ scenario, connections, samples: [] })),
-  );
-  for (let round = 1; round <= rounds; round++) {
-    for (const { scenario, connections, samples } of variants) {
-      const label = `${scenario.name}, ${connections} connections`;
-      const taken = await sampleInQuiet(scenario, connections, label);
-      samples.push(taken);
-      const found = unexpectedAnswers(scenario, taken.answers);
-      problems.push(...found.map((problem) => `${label}, round ${round}: ${problem}`));
-      const rate = Math.round(taken.requestsPerSecond).toLocaleString("en");
-      say(`round ${round} of ${rounds}: ${label}: ${rate} requests/s`);
-    }
+/**
+ * Takes one sample of each variant per round, so that a slow minute of the machine hits all of them
+ * alike. Only the reference stays between the rounds, idle without a cost; every other scenario is
+ * started, warmed up, measured and ended in turn.
+ */
+export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
+  const variants = listVariants(plan);
+  const problems: string[] = [];
+  const reference = plan.scenarios.find(({ name }) => name === REFERENCE);
+  const referenceAct = reference && (await openAct(plan, bench, reference, bench.children.group()));
+  for (let round = 1; round <= plan.rounds; round++) {
+    const peaks = new Map<string, number>();
+    for (const scenario of plan.scenarios) await visit(scenario, round, peaks);
   }
   return { variants, problems };
 
-  function startTarget({ name, exchange }: Scenario): Promise<Target> {
-    if (!exchange) return startReference(children, workers);
-    return startExchange(children, { name, workers, ...exchange });
-  }
-
-  /** The last attempt counts, however noisy. */
-  async function sampleInQuiet(scenario: Scenario, connections: number, label: string) {
-    for (let attempt = 1; ; attempt++) {
-      const taken = await sample(scenario, connections, seconds);
-      if (!(taken.othersShare > plan.othersShareMax) || attempt === ATTEMPTS) return taken;
-      say(`${label}: again, other processes used ${Math.round(taken.othersShare * 100)} %`);
+  async function visit(scenario: Scenario, round: number, peaks: Map<string, number>) {
+    const group = bench.children.group();
+    const isReference = scenario === reference;
+    const act = isReference ? referenceAct! : await openAct(plan, bench, scenario, group);
+    const samples: Sample[] = [];
+    for (const connections of plan.connections) {
+      const taken = await take(scenario, act, round, { connections });
+      samples.push(taken);
+      peaks.set(`${scenario.name} ${connections}`, taken.requestsPerSecond);
+      const { pacedBy } = scenario;
+      const peak = pacedBy && peaks.get(`${pacedBy} ${connections}`);
+      if (!peak) continue;
+      const load = { connections, pacedBy, rate: peak / 2 };
+      samples.push(await take(scenario, act, round, load));
+      if (pacedBy !== scenario.name || !reference) continue;
+      await take(reference, referenceAct!, round, load);
     }
+    const after = await scenario.after?.(act.target, act.catalog, plan.seconds);
+    if (after) Object.assign(samples[0]!, { figures: { ...samples[0]!.figures, ...after } });
+    await group.stopAll();
   }
 
-  function sample(scenario: Scenario, connections: number, duration: number): Promise<Sample> {
-    const traffic = trafficOf[scenario.clients];
-    const target = targets.get(scenario.name)!;
-    return measure(target, { connections, seconds: duration, traffic }, clock);
+  async function take(
+    scenario: Scenario,
+    act: Act,
+    round: number,
+    { connections, pacedBy, rate }: { connections: number; pacedBy?: string; rate?: number },
+  ): Promise<Sample> {
+    const label = `${scenario.name}, ${connections} connections${rate ? ", half the peak" : ""}`;
+    const taken = await sampleInQuiet(plan, bench, scenario, act, { connections, rate }, label);
+    const found = unexpectedAnswers(scenario, taken.answers);
+    problems.push(...found.map((problem) => `${label}, round ${round}: ${problem}`));
+    const answered = Math.round(taken.requestsPerSecond).toLocaleString("en");
+    bench.say(`round ${round} of ${plan.rounds}: ${label}: ${answered} requests/s`);
+    variants
+      .find(
+        (variant) =>
+          variant.scenario === scenario &&
+          variant.connections === connections &&
+          variant.pacedBy === pacedBy,
+      )!
+      .samples.push(taken);
+    return taken;
   }
+}
+
+/** The rows, in the order of the table: closed loops first. */
+function listVariants({ scenarios, connections }: Plan): Variant[] {
+  const row = (scenario: Scenario, count: number, pacedBy?: string): Variant => ({
+    scenario,
+    connections: count,
+    pacedBy,
+    samples: [],
+  });
+  const isChosen = (name: string | undefined) => scenarios.some((other) => other.name === name);
+  const reference = scenarios.find(({ name }) => name === REFERENCE);
+  const closed = connections.flatMap((count) => scenarios.map((scenario) => row(scenario, count)));
+  const paced = connections.flatMap((count) =>
+    scenarios.flatMap((scenario) => {
+      const { name, pacedBy } = scenario;
+      if (!isChosen(pacedBy)) return [];
+      const own = row(scenario, count, pacedBy);
+      return reference && pacedBy === name ? [row(reference, count, pacedBy), own] : [own];
+    }),
+  );
+  return [...closed, ...paced];
+}
+
+/** Starts a scenario and warms it up. */
+export async function openAct(
+  plan: Plan,
+  bench: Bench,
+  scenario: Scenario,
+  group: ChildGroup,
+): Promise<Act> {
+  bench.say(`starting ${scenario.name}`);
+  const { workers, supplies, seconds } = plan;
+  const stage = { children: group, dir: bench.children.dir, supplies };
+  const act = await stageScenario(stage, scenario, workers);
+  const connections = plan.connections[0]!;
+  await load(plan, bench, act, { connections, seconds: Math.min(WARM_UP_SECONDS_MAX, seconds) });
+  return act;
+}
+
+/** The last attempt counts, however noisy. */
+async function sampleInQuiet(
+  plan: Plan,
+  bench: Bench,
+  { beside }: Scenario,
+  act: Act,
+  shape: { connections: number; rate: number | undefined },
+  label: string,
+): Promise<Sample> {
+  const run = () => load(plan, bench, act, { ...shape, seconds: plan.seconds });
+  const watch = beside && ((signal: AbortSignal) => beside(act.target, signal));
+  for (let attempt = 1; ; attempt++) {
+    const taken = await measure(act.target, run, bench.clock, watch);
+    if (!(taken.othersShare > plan.othersShareMax) || attempt === ATTEMPTS) return taken;
+    bench.say(`${label}: again, other processes used ${Math.round(taken.othersShare * 100)} %`);
+  }
+}
+
+function load(
+  { generator }: Plan,
+  { children }: Bench,
+  { target, traffic }: Act,
+  shape: Pick<LoadOptions, "connections" | "seconds" | "rate">,
+) {
+  const options: LoadOptions = { url: target.url, traffic, ...shape };
+  const isClosed = shape.rate === undefined;
+  return generator === "wrk" && isClosed ? runWrk(children.dir, options) : runLoad(options);
 }

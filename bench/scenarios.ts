@@ -1,62 +1,207 @@
+import { type BenchCatalog, largeCatalog, tenBiddersCatalog } from "./catalogs.ts";
+import type { ChildGroup } from "./children.ts";
+import type { Figures } from "./measure.ts";
+import { measureReload } from "./reload.ts";
+import { askForStatistics } from "./stat-watch.ts";
+import { hasRedis, type StoreName, type Target } from "./target.ts";
+
 /** Least and most of all answers that may be of a kind, as shares of 1. */
 type Share = readonly [least: number, most: number];
+
+/** What a scenario may build on. */
+export interface Stage {
+  /** Processes that a scenario starts here end with it, and are not counted as the service's. */
+  readonly children: ChildGroup;
+  /** A folder for its files. */
+  readonly dir: string;
+  /** Supplies of the large catalog. */
+  readonly supplies: number;
+}
 
 export interface Scenario {
   readonly name: string;
   /** The question that it answers. */
   readonly about: string;
-  /** None: the reference route. Else a copy of the service with these settings. */
+  /** A route without the exchange behind it. Else a copy of the service, as `exchange` says. */
+  readonly plain?: "reference.ts" | "raw.ts";
   readonly exchange?: {
-    readonly usesRedis: boolean;
-    readonly settings: Readonly<Record<string, string>>;
+    readonly store: StoreName;
+    /** It is about this store, so no other one will do. */
+    readonly isBound?: boolean;
+    readonly settings?: Readonly<Record<string, string>>;
+    readonly workers?: number;
+    /** Writes the catalog and starts what its bidders need; none: the sample catalog. */
+    readonly catalog?: (stage: Stage) => Promise<BenchCatalog>;
   };
   /** Each request from an address never seen before, or all from one. */
   readonly clients: "distinct" | "one";
+  readonly tmaxMs?: number;
   /** By `code`, or "200". An answer that is not named here is unexpected. */
   readonly answers: Readonly<Record<string, Share>>;
+  /** Also run at half the peak rate of this scenario, which may be itself. */
+  readonly pacedBy?: string;
+  /** The scenario that this one is compared with, besides the reference. */
+  readonly against?: string;
+  /** Runs during each load, until the signal. @throws Error on what must not happen */
+  readonly beside?: (target: Target, signal: AbortSignal) => Promise<Figures>;
+  /** Runs once, after the loads. @throws Error on what must not happen */
+  readonly after?: (target: Target, catalog: BenchCatalog, seconds: number) => Promise<Figures>;
 }
 
 /** With the sample catalog 2 to 30 of 100 auctions find no bid, whatever the supply and country. */
 const AUCTIONS: Scenario["answers"] = { "200": [0.6, 0.98], no_bids: [0.02, 0.4] };
+const REFUSALS: Scenario["answers"] = {
+  rate_limited: [0.97, 1],
+  "200": [0, 0.02],
+  no_bids: [0, 0.02],
+};
+/** Ten bidders that decline or are late half the time: one auction in a thousand finds no bid. */
+const WIDE_AUCTIONS: Scenario["answers"] = { "200": [0.9, 1], no_bids: [0, 0.1] };
 
 export const REFERENCE = "reference";
+const DISTINCT_REDIS = "distinct-redis";
+const DISTINCT_EMBEDDED = "distinct-embedded";
 
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: REFERENCE,
     about: "the same route on plain Elysia, same schemas, static answer",
+    plain: "reference.ts",
     clients: "distinct",
     answers: { "200": [1, 1] },
   },
   {
-    name: "distinct-redis",
-    about: "every client new and admitted, Redis",
-    exchange: { usesRedis: true, settings: {} },
+    name: "raw",
+    about: "raw Bun.serve, the same JSON, no schemas",
+    plain: "raw.ts",
     clients: "distinct",
-    answers: AUCTIONS,
+    answers: { "200": [1, 1] },
   },
   {
-    name: "distinct-embedded",
-    about: "every client new and admitted, embedded store",
-    exchange: { usesRedis: false, settings: {} },
+    name: DISTINCT_REDIS,
+    about: "every client new and admitted, Redis",
+    exchange: { store: "redis", isBound: true },
     clients: "distinct",
     answers: AUCTIONS,
+    pacedBy: DISTINCT_REDIS,
+  },
+  {
+    name: DISTINCT_EMBEDDED,
+    about: "every client new and admitted, embedded store",
+    exchange: { store: "embedded", isBound: true },
+    clients: "distinct",
+    answers: AUCTIONS,
+    pacedBy: DISTINCT_EMBEDDED,
   },
   {
     name: "one-client",
-    about: "one client far over its limit, embedded store",
-    exchange: { usesRedis: false, settings: {} },
+    about: "one client far over its limit",
+    exchange: { store: "embedded" },
     clients: "one",
-    answers: { rate_limited: [0.99, 1], "200": [0, 0.01], no_bids: [0, 0.01] },
+    answers: REFUSALS,
   },
   {
     name: "limiter-off",
-    about: "auctions without the limiter, embedded store",
-    exchange: { usesRedis: false, settings: { RATE_LIMIT_MAX_REQUESTS: "0" } },
+    about: "auctions without the limiter",
+    exchange: { store: "embedded", settings: { RATE_LIMIT_MAX_REQUESTS: "0" } },
     clients: "distinct",
     answers: AUCTIONS,
   },
+  {
+    name: "auction-log",
+    about: "a line logged for every auction, to a file",
+    exchange: { store: "embedded", settings: { LOG_AUCTIONS: "all" } },
+    clients: "distinct",
+    answers: AUCTIONS,
+    against: DISTINCT_EMBEDDED,
+  },
+  {
+    name: "ten-bidders",
+    about: "10 bidders that take 5 to 40 ms, tmax 30 ms",
+    exchange: {
+      store: "embedded",
+      settings: { BIDDER_LATENCY_MS: "5-40" },
+      catalog: ({ dir }) => tenBiddersCatalog(dir),
+    },
+    clients: "distinct",
+    tmaxMs: 30,
+    answers: WIDE_AUCTIONS,
+  },
+  {
+    name: "stat",
+    about: "GET /stat once a second during the load",
+    exchange: { store: "redis" },
+    clients: "distinct",
+    answers: AUCTIONS,
+    pacedBy: DISTINCT_REDIS,
+    against: DISTINCT_REDIS,
+    beside: askForStatistics,
+  },
+  {
+    name: "large-catalog",
+    about: "100,000 supplies of 50 bidders, 12 of them asked; and a reload",
+    exchange: {
+      store: "embedded",
+      catalog: ({ dir, supplies }) => largeCatalog(dir, supplies),
+    },
+    clients: "distinct",
+    answers: AUCTIONS,
+    against: DISTINCT_EMBEDDED,
+    after: measureReload,
+  },
+  {
+    name: "every-supply",
+    about: "the same catalog, each request for another supply",
+    exchange: {
+      store: "embedded",
+      catalog: async ({ dir, supplies }) => ({
+        ...(await largeCatalog(dir, supplies)),
+        suppliesSpread: supplies,
+      }),
+    },
+    clients: "distinct",
+    answers: AUCTIONS,
+    against: DISTINCT_EMBEDDED,
+  },
+  ...[1, 2, 3, 4].map(
+    (workers): Scenario => ({
+      name: `workers-${workers}`,
+      about: `every client new and admitted, ${workers} ${workers === 1 ? "worker" : "workers"}`,
+      exchange: { store: "redis", workers },
+      clients: "distinct",
+      answers: AUCTIONS,
+    }),
+  ),
 ];
+
+/** Where the scenarios that may use either store keep their data; unset: as each one says. */
+export type StoreChoice = StoreName | "both" | undefined;
+
+/** The scenarios to run, by the store; without a redis-server only what can do without. */
+export function scenariosOn(choice: StoreChoice): Scenario[] {
+  const wanted = hasRedis() ? choice : "embedded";
+  return SCENARIOS.flatMap((scenario) => {
+    const { exchange } = scenario;
+    if (!exchange || wanted === undefined) return [scenario];
+    const stores: StoreName[] = wanted === "both" ? ["redis", "embedded"] : [wanted];
+    if (exchange.isBound) return stores.includes(exchange.store) ? [scenario] : [];
+    return stores.map((store) => onStore(scenario, store));
+  });
+}
+
+/** With the store in its name where it is not the usual one. */
+function onStore(scenario: Scenario, store: StoreName): Scenario {
+  const { name, exchange, pacedBy, against } = scenario;
+  if (exchange!.store === store) return scenario;
+  const peer = store === "redis" ? DISTINCT_REDIS : DISTINCT_EMBEDDED;
+  return {
+    ...scenario,
+    name: `${name}-${store}`,
+    exchange: { ...exchange!, store },
+    ...(pacedBy && { pacedBy: peer }),
+    ...(against && { against: peer }),
+  };
+}
 
 /** One line for each share of the answers that is not as it should be. */
 export function unexpectedAnswers(

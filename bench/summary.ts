@@ -14,37 +14,75 @@ const FIGURES = [
   "p50Us",
   "p99Us",
   "p999Us",
+  "maxUs",
+  "lateUs",
   "cpuUs",
   "redisCpuUs",
   "generatorShare",
   "othersShare",
+  "workerMib",
 ] as const satisfies readonly (keyof Sample)[];
+
+/** Quotients of samples from the same round, under the same load. */
+interface Comparison {
+  readonly scenario: string;
+  readonly cpu: Spread;
+  readonly p99: Spread;
+}
 
 export interface Row extends Readonly<Record<(typeof FIGURES)[number], Spread>> {
   readonly scenario: string;
   readonly connections: number;
-  /** CPU per request over that of the reference in the same round; none without a reference. */
+  /** At half the peak of this scenario; none: a closed loop. */
+  readonly pacedBy: string | undefined;
+  /** CPU per request over that of the reference; none without a reference. */
   readonly ratio: Spread | undefined;
+  /** 99th percentile over that of the reference. */
+  readonly p99Ratio: Spread | undefined;
+  /** The same over another scenario. */
+  readonly against: Comparison | undefined;
   /** Shares of 1 over all rounds, the most frequent first. */
   readonly answers: readonly { readonly kind: string; readonly share: number }[];
+  /** What the scenario measures besides, by name with its unit. */
+  readonly figures: Readonly<Record<string, Spread>>;
 }
 
 export function summarize(variants: readonly Variant[]): Row[] {
-  return variants.map(({ scenario, connections, samples }) => {
-    const reference = variants.find(
-      (other) => other.scenario.name === REFERENCE && other.connections === connections,
-    );
+  return variants.map((variant) => {
+    const { scenario, connections, pacedBy, samples } = variant;
+    const reference = compare(variant, REFERENCE, variants);
     const figures = Object.fromEntries(
       FIGURES.map((name) => [name, spread(samples.map((sample) => sample[name]))]),
     ) as Record<(typeof FIGURES)[number], Spread>;
     return {
       scenario: scenario.name,
       connections,
+      pacedBy,
       ...figures,
-      ratio: reference && spread(samples.map((s, i) => s.cpuUs / reference.samples[i]!.cpuUs)),
+      ratio: reference?.cpu,
+      p99Ratio: reference?.p99,
+      against: scenario.against ? compare(variant, scenario.against, variants) : undefined,
       answers: shares(samples),
+      figures: spreadFigures(samples),
     };
   });
+}
+
+function compare(
+  { connections, pacedBy, samples }: Variant,
+  name: string,
+  variants: readonly Variant[],
+): Comparison | undefined {
+  const other = variants.find(
+    (candidate) =>
+      candidate.scenario.name === name &&
+      candidate.connections === connections &&
+      candidate.pacedBy === pacedBy,
+  );
+  if (!other) return undefined;
+  const over = (of: (sample: Sample) => number) =>
+    spread(samples.map((sample, round) => of(sample) / of(other.samples[round]!)));
+  return { scenario: name, cpu: over(({ cpuUs }) => cpuUs), p99: over(({ p99Us }) => p99Us) };
 }
 
 function spread(values: readonly number[]): Spread {
@@ -66,4 +104,11 @@ function shares(samples: readonly Sample[]): Row["answers"] {
   }
   const sorted = [...counts].sort(([, a], [, b]) => b - a);
   return sorted.map(([kind, count]) => ({ kind, share: count / total }));
+}
+
+function spreadFigures(samples: readonly Sample[]): Row["figures"] {
+  const names = Object.keys(samples[0]?.figures ?? {});
+  return Object.fromEntries(
+    names.map((name) => [name, spread(samples.map(({ figures }) => figures[name]!))]),
+  );
 }

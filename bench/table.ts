@@ -1,4 +1,7 @@
+import type { Difference } from "./baseline.ts";
+import type { Soak } from "./soak.ts";
 import type { Row, Spread } from "./summary.ts";
+import type { TargetResult } from "./targets.ts";
 
 const GAP = "  ";
 
@@ -21,39 +24,97 @@ const COLUMNS: readonly {
   { head: "CPU µs/req", of: (row) => row.cpuUs, write: tenths },
   { head: "of it Redis", of: (row) => row.redisCpuUs, write: tenths },
   { head: "ratio", of: (row) => row.ratio, write: hundredths },
+  { head: "MiB", of: (row) => row.workerMib, write: whole },
   { head: "generator", of: (row) => row.generatorShare, write: percent, isCondition: true },
+  { head: "late µs", of: (row) => row.lateUs, write: whole, isCondition: true },
   { head: "others", of: (row) => row.othersShare, write: percent, isCondition: true },
 ];
 
+export const loadOf = ({ pacedBy }: Row) => (pacedBy ? `half ${pacedBy}` : "closed");
+
 /** Two lines for each row: medians with the mix of answers, then least and most of the rounds. */
 export function writeTable(rows: readonly Row[]): string {
-  const head = ["scenario", "conns", ...COLUMNS.map((column) => column.head), "answers"];
+  const head = ["scenario", "conns", "load", ...COLUMNS.map((column) => column.head), "answers"];
   const lines = rows.flatMap((row) => {
     const medians = COLUMNS.map(({ of, write }) => cell(of(row), ({ median }) => write(median)));
     const bounds = COLUMNS.map(({ of, write, isCondition }) =>
       isCondition ? "" : cell(of(row), ({ least, most }) => `${write(least)}–${write(most)}`),
     );
+    const { scenario, connections, answers } = row;
     return [
-      [row.scenario, String(row.connections), ...medians, writeAnswers(row.answers)],
-      ["", "", ...bounds, ""],
+      [scenario, String(connections), loadOf(row), ...medians, writeAnswers(answers)],
+      ["", "", "", ...bounds, ""],
     ];
   });
-  const widths = head.map((name, i) =>
-    Math.max(name.length, ...lines.map((line) => line[i]!.length)),
-  );
-  const write = (line: readonly string[]) =>
-    line.map((text, i) => align(text, i, widths[i]!)).join(GAP);
-  return [head, ...lines].map((line) => `${write(line).trimEnd()}\n`).join("");
+  return align([head, ...lines], ["scenario", "load", "answers"]);
+}
 
-  function align(text: string, column: number, width: number): string {
-    const isText = column === 0 || column === head.length - 1;
-    return isText ? text.padEnd(width) : text.padStart(width);
-  }
+/** What scenarios measure besides, and how they compare with the one that they vary. */
+export function writeBesides(rows: readonly Row[]): string {
+  const lines = rows.flatMap((row) => {
+    const parts = Object.entries(row.figures).map(
+      ([name, spread]) => `${name} ${inOneLine(spread, tenths)}`,
+    );
+    if (row.against) {
+      const { scenario, cpu, p99 } = row.against;
+      parts.push(`over ${scenario}: CPU ${inOneLine(cpu, hundredths)}`);
+      parts.push(`p99 ${inOneLine(p99, hundredths)}`);
+    }
+    if (parts.length === 0) return [];
+    return [`${row.scenario}, ${row.connections}, ${loadOf(row)}: ${parts.join(", ")}\n`];
+  });
+  return lines.join("");
+}
+
+export function writeTargets(results: readonly TargetResult[]): string {
+  const head = ["target", "limit", "stretch", "measured", "verdict"];
+  const lines = results.map(({ name, limit, stretch, unit, measured, verdict }) => [
+    name,
+    `${limit} ${unit}`,
+    stretch === undefined ? "–" : `${stretch} ${unit}`,
+    cell(measured, (spread) => inOneLine(spread, unit === "ms" ? tenths : hundredths)),
+    verdict,
+  ]);
+  return align([head, ...lines], ["target", "verdict"]);
+}
+
+export function writeSoaks(soaks: readonly Soak[]): string {
+  return soaks
+    .map(
+      ({ scenario, seconds, requests, workerMib, slopeMibPerMinute }) =>
+        `${scenario}, ${seconds} s, ${whole(requests)} requests: largest worker ` +
+        `${tenths(workerMib)} MiB, growth ${hundredths(slopeMibPerMinute)} MiB/min\n`,
+    )
+    .join("");
+}
+
+export function writeDifferences(differences: readonly Difference[]): string {
+  const head = ["ratio to the reference", "conns", "baseline", "now", "difference"];
+  const lines = differences.map(({ scenario, connections, before, now, percent }) => [
+    scenario,
+    String(connections),
+    hundredths(before),
+    hundredths(now),
+    `${percent < 0 ? "" : "+"}${tenths(percent)} %`,
+  ]);
+  return align([head, ...lines], ["ratio to the reference"]);
+}
+
+/** Columns that are text lean to the left, figures to the right. */
+function align(lines: readonly (readonly string[])[], textColumns: readonly string[]): string {
+  const head = lines[0]!;
+  const widths = head.map((_, i) => Math.max(...lines.map((line) => line[i]!.length)));
+  const place = (text: string, i: number) =>
+    textColumns.includes(head[i]!) ? text.padEnd(widths[i]!) : text.padStart(widths[i]!);
+  return lines.map((line) => `${line.map(place).join(GAP).trimEnd()}\n`).join("");
 }
 
 function cell(value: Spread | undefined, write: (value: Spread) => string): string {
   return value === undefined || Number.isNaN(value.median) ? "–" : write(value);
 }
+
+const inOneLine = ({ median, least, most }: Spread, write: (value: number) => string) =>
+  `${write(median)} (${write(least)}–${write(most)})`;
 
 const writeAnswers = (answers: Row["answers"]) =>
   answers.map(({ kind, share }) => `${kind} ${(share * 100).toFixed(1)} %`).join(", ");

@@ -1,60 +1,68 @@
 import { fileURLToPath } from "node:url";
-import type { Child, Children } from "./children.ts";
+import type { Child, ChildGroup } from "./children.ts";
 
-const SERVICE = fileURLToPath(new URL("../src/main.ts", import.meta.url));
-const REFERENCE = fileURLToPath(new URL("./reference.ts", import.meta.url));
-const CATALOG = fileURLToPath(new URL("../data/catalog.json", import.meta.url));
+const pathOf = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
 /** Processes that the load is sent to; their CPU time is what a request costs. */
 export interface Target {
   readonly url: string;
   /** Every process, Redis included. */
   readonly pids: readonly number[];
+  /** Those that answer. */
+  readonly workerPids: readonly number[];
   readonly redisPids: readonly number[];
 }
 
+export type StoreName = "redis" | "embedded";
+
 export const hasRedis = (): boolean => Bun.which("redis-server") !== null;
 
-/** The plain route of reference.ts in as many processes as the service has workers. */
-export async function startReference(children: Children, workers: number): Promise<Target> {
+/** A route without the exchange behind it, in as many processes as the service has workers. */
+export async function startPlain(
+  children: ChildGroup,
+  file: "reference.ts" | "raw.ts",
+  workers: number,
+): Promise<Target> {
   let port = "0";
   const pids: number[] = [];
   for (let i = 0; i < workers; i++) {
     const child = await children.start({
-      name: "reference",
-      command: [process.execPath, REFERENCE],
+      name: file.replace(".ts", ""),
+      command: [process.execPath, pathOf(`./${file}`)],
       env: { PORT: port },
       readyWhen: /listening on (\d+)/,
     });
     port = child.greeting[1]!;
     pids.push(child.pid);
   }
-  return { url: `http://127.0.0.1:${port}`, pids, redisPids: [] };
+  return { url: `http://127.0.0.1:${port}`, pids, workerPids: pids, redisPids: [] };
 }
 
 export interface ExchangeOptions {
   name: string;
   workers: number;
-  /** Starts a Redis of its own for it; else the store is the embedded one. */
-  usesRedis: boolean;
+  /** For Redis, starts one of its own. */
+  store: StoreName;
+  /** Path of the catalog's file. */
+  catalog: string;
   settings: Readonly<Record<string, string>>;
 }
 
 /** A copy of the service as in production, on a free port, with a folder of its own. */
 export async function startExchange(
-  children: Children,
-  { name, workers, usesRedis, settings }: ExchangeOptions,
+  children: ChildGroup,
+  { name, workers, store, catalog, settings }: ExchangeOptions,
 ): Promise<Target> {
-  const redis = usesRedis ? await startRedis(children) : undefined;
+  const redis = store === "redis" ? await startRedis(children) : undefined;
   const child = await children.start({
     name,
-    command: [process.execPath, SERVICE, "serve"],
+    command: [process.execPath, pathOf("../src/main.ts"), "serve"],
     env: {
       HOST: "127.0.0.1",
       PORT: "0",
       WORKERS: String(workers),
       DATA_DIR: "data",
-      CATALOG,
+      CATALOG: catalog,
       LOG_AUCTIONS: "off",
       // Distinct clients come from X-Forwarded-For.
       TRUSTED_PROXIES: "127.0.0.1",
@@ -68,13 +76,15 @@ export async function startExchange(
   return {
     url: `http://127.0.0.1:${ready.port}`,
     pids: [child.pid, ...ready.workers, ...redisPids],
+    workerPids: ready.workers,
     redisPids,
   };
 }
 
 const REDIS_ATTEMPTS = 5;
 
-async function startRedis(children: Children): Promise<{ url: string; child: Child }> {
+/** A Redis that keeps nothing on disk, on a free port. */
+export async function startRedis(children: ChildGroup): Promise<{ url: string; child: Child }> {
   for (let attempt = 1; ; attempt++) {
     const port = freePort();
     try {

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { buildCatalog } from "../../src/catalog/catalog.ts";
 import { createJournal } from "../../src/stats/journal.ts";
 import { BidderState } from "../../src/stats/outcome.ts";
+import { printTiming, readRounds, summarizeRounds, timeRound } from "../timing.ts";
 
-/* What does it cost to commit one outcome to the journal? Prints nanoseconds and a checksum. */
-const ROUNDS = Number(process.argv[2] ?? 20);
+/* What does it cost to commit one outcome to the journal? */
+const ROUNDS = readRounds(20);
 const RECORDS = 100_000;
 
 const dir = mkdtempSync(join(tmpdir(), "journal-"));
@@ -29,23 +30,18 @@ const outcome = {
   clearingPriceMicros: 420_000,
 };
 
-const nanoseconds: number[] = [];
 let checksum = 0;
-for (let round = 0; round < ROUNDS; round++) {
-  const beganAt = Bun.nanoseconds();
-  for (let i = 0; i < RECORDS; i++) journal.append(outcome);
-  nanoseconds.push((Bun.nanoseconds() - beganAt) / RECORDS);
+// The room is made again between two rounds, so each is timed alone.
+const rounds = Array.from({ length: ROUNDS }, () => {
+  const nanoseconds = timeRound(RECORDS, () => {
+    for (let i = 0; i < RECORDS; i++) journal.append(outcome);
+  });
   journal.scan(journal.tail(), journal.committed(), (record) => {
     checksum += record.clearingPriceMicros;
   });
   journal.release(journal.committed());
-}
+  return nanoseconds;
+});
 journal.close();
 rmSync(dir, { recursive: true });
-
-nanoseconds.sort((a, b) => a - b);
-const median = nanoseconds[Math.floor(nanoseconds.length / 2)]!;
-console.log(
-  `journal record: ${median.toFixed(0)} ns (median of ${ROUNDS} rounds, least ` +
-    `${nanoseconds[0]!.toFixed(0)}), checksum ${checksum}`,
-);
+printTiming("journal record", summarizeRounds(rounds), checksum);

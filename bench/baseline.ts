@@ -1,0 +1,57 @@
+import type { Row } from "./summary.ts";
+
+/** One row of this run beside the same row of an earlier one. */
+export interface Difference {
+  readonly scenario: string;
+  readonly connections: number;
+  /** Medians of CPU per request over that of the reference of its own run. */
+  readonly before: number;
+  readonly now: number;
+  /** Growth, in percent. */
+  readonly percent: number;
+}
+
+type BaselineRow = Pick<Row, "scenario" | "connections"> & {
+  readonly pacedBy?: string;
+  readonly ratio?: { readonly median: number };
+};
+
+/**
+ * Reads the rows of a file that `--json` wrote.
+ * @throws Error when it is not one, or was measured without the reference
+ */
+export async function readBaseline(path: string): Promise<readonly BaselineRow[]> {
+  const content = await Bun.file(path)
+    .json()
+    .catch((error: Error) => {
+      throw new Error(`baseline ${path}: ${error.message}`);
+    });
+  const rows: BaselineRow[] = Array.isArray(content?.rows) ? content.rows : [];
+  if (!rows.some(({ ratio }) => ratio)) {
+    throw new Error(`baseline ${path}: expected results of bun bench --json with the reference`);
+  }
+  return rows;
+}
+
+/**
+ * Compares what two machines have in common: the ratio to the reference, which each run has
+ * measured for itself. Requests per second and microseconds are the machine's, so they are not
+ * compared. Only closed loops: the rate of the others differs from run to run. A row that is in one
+ * of the runs alone is left out.
+ */
+export function compareWith(
+  baseline: readonly BaselineRow[],
+  rows: readonly Pick<Row, "scenario" | "connections" | "pacedBy" | "ratio">[],
+): Difference[] {
+  return rows.flatMap(({ scenario, connections, pacedBy, ratio }) => {
+    if (pacedBy !== undefined || !ratio) return [];
+    const earlier = baseline.find(
+      (row) =>
+        row.scenario === scenario && row.connections === connections && row.pacedBy === undefined,
+    );
+    if (!earlier?.ratio) return [];
+    const before = earlier.ratio.median;
+    const now = ratio.median;
+    return [{ scenario, connections, before, now, percent: (now / before - 1) * 100 }];
+  });
+}

@@ -1,0 +1,143 @@
+import type { Client } from "autocannon";
+
+/** Connections open before the first request is due. */
+const CONNECT_MS = 100;
+const TICK_MS = 1;
+
+interface PaceOptions {
+  /** Requests a second over all connections. */
+  rate: number;
+  connections: number;
+  seconds: number;
+  /** Monotonic clock, milliseconds. */
+  now?: () => number;
+}
+
+/** An autocannon connection: it calls this whenever it may send, at first and after each answer. */
+interface PacedClient extends Client {
+  _doRequest(): void;
+}
+
+interface Connection {
+  send: () => void;
+  isFree: boolean;
+  /** When the request that is under way should have been sent. */
+  dueMs: number;
+  /** The same for those that wait until the connection is free. */
+  waitingMs: number[];
+}
+
+/**
+ * Sends at a fixed rate. Every request has its time before the run begins, evenly spread, and
+ * belongs to one connection; if that still waits for an answer then, the request goes out late but
+ * its latency counts from its time. So a slow answer does not keep the load away that would have
+ * measured it, which is what coordinated omission means. (autocannon's own `overallRate` sends
+ * each second's share of a connection at once, at full speed, and rests for what is left of it.)
+ */
+export interface Pace {
+  /** Takes a new connection over. */
+  take(client: Client): void;
+  /** @param onDone  called once everything that was planned has been answered */
+  start(onDone: () => void): void;
+  /** To be called at each answer. @returns milliseconds since the request was due */
+  answered(client: Client): number;
+  /** Plans nothing more. */
+  end(): void;
+  planned(): number;
+  /** From the first due time to the last answer. */
+  lastedSeconds(): number;
+  /** How late requests were sent on connections that were free: the fault of this process. */
+  lateMs(): readonly number[];
+}
+
+export function createPace(options: PaceOptions): Pace {
+  const { rate, connections: size, seconds, now = () => performance.now() } = options;
+  const intervalMs = 1000 / rate;
+  const connections: Connection[] = [];
+  const byClient = new Map<Client, Connection>();
+  const lateMs: number[] = [];
+  let total = Math.max(1, Math.round(rate * seconds));
+  let planned = 0;
+  let answers = 0;
+  let startMs = Number.POSITIVE_INFINITY;
+  let lastAnswerMs = 0;
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let onDone = () => {};
+
+  function take(client: Client): void {
+    const own = client as PacedClient;
+    const connection: Connection = {
+      send: own._doRequest.bind(own),
+      isFree: false,
+      dueMs: 0,
+      waitingMs: [],
+    };
+    own._doRequest = () => sendWaiting(connection);
+    connections.push(connection);
+    byClient.set(client, connection);
+  }
+
+  function start(whenDone: () => void): void {
+    onDone = whenDone;
+    startMs = now() + CONNECT_MS;
+    timer = setInterval(sendDue, TICK_MS);
+  }
+
+  function sendWaiting(connection: Connection): void {
+    const dueMs = connection.waitingMs.shift();
+    if (dueMs === undefined) connection.isFree = true;
+    else send(connection, dueMs);
+  }
+
+  function send(connection: Connection, dueMs: number): void {
+    connection.isFree = false;
+    connection.dueMs = dueMs;
+    connection.send();
+  }
+
+  function sendDue(): void {
+    const nowMs = now();
+    for (; planned < total; planned++) {
+      const dueMs = startMs + planned * intervalMs;
+      if (dueMs > nowMs) return;
+      const connection = connections[planned % size]!;
+      if (!connection.isFree) {
+        connection.waitingMs.push(dueMs);
+        continue;
+      }
+      lateMs.push(nowMs - dueMs);
+      send(connection, dueMs);
+    }
+    finishIfDone();
+  }
+
+  function answered(client: Client): number {
+    answers++;
+    lastAnswerMs = now();
+    const tookMs = lastAnswerMs - byClient.get(client)!.dueMs;
+    sendDue(); // Far more often than the timer, under load.
+    finishIfDone();
+    return tookMs;
+  }
+
+  function end(): void {
+    total = planned;
+    finishIfDone();
+  }
+
+  function finishIfDone(): void {
+    if (answers < total || planned < total) return;
+    clearInterval(timer);
+    onDone();
+  }
+
+  return {
+    take,
+    start,
+    answered,
+    end,
+    planned: () => planned,
+    lastedSeconds: () => Math.max(lastAnswerMs - startMs, intervalMs) / 1000,
+    lateMs: () => lateMs,
+  };
+}

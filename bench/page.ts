@@ -1,0 +1,119 @@
+import { fileURLToPath } from "node:url";
+import { type BenchChart, chartsOf } from "./charts.ts";
+import type { Results } from "./results.ts";
+import type { Row, Spread } from "./summary.ts";
+import { loadOf } from "./table.ts";
+import type { TargetResult } from "./targets.ts";
+
+const DRAW = fileURLToPath(new URL("./page/draw.ts", import.meta.url));
+const STYLE = fileURLToPath(new URL("./page/style.css", import.meta.url));
+
+/** One page that needs nothing but itself: figures, charts and the library that draws them. */
+export async function writePage(results: Results): Promise<string> {
+  const { date, commit, machine, bun, redis, command, rows, targets } = results;
+  const facts = [
+    `${date.slice(0, 16).replace("T", " ")} UTC`,
+    `commit ${commit ?? "unknown"}`,
+    `Bun ${bun}`,
+    `Redis ${redis ?? "none"}`,
+    `${machine.cores} × ${machine.cpu}, ${machine.memoryGiB} GiB, ${machine.system}`,
+  ];
+  const charts = chartsOf(results);
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>bun bench, ${escapeHtml(date.slice(0, 10))}</title>
+<style>${await Bun.file(STYLE).text()}</style>
+<h1>bun bench</h1>
+<p class="facts">${facts.map(escapeHtml).join("<br>")}<br><code>${escapeHtml(command)}</code></p>
+<h2>Targets</h2>
+${writeTargets(targets)}
+<h2>Charts</h2>
+<p>Bars are medians of the rounds, dark lines their least and most.</p>
+<div class="charts">${charts.map(writeChart).join("\n")}</div>
+<h2>All rows</h2>
+${writeRows(rows)}
+<script>const charts = ${JSON.stringify(charts).replaceAll("<", "\\u003c")};</script>
+<script>${await bundleDrawing()}</script>
+</html>
+`;
+}
+
+const BAR_PX = 20;
+const GROUP_GAP_PX = 8;
+const AXES_PX = 70;
+const LINES_PX = 320;
+
+/** As high as its bars need. */
+function writeChart(chart: BenchChart, index: number): string {
+  const heightPx =
+    chart.kind === "bars"
+      ? chart.labels.length * (chart.series.length * BAR_PX + GROUP_GAP_PX) + AXES_PX
+      : LINES_PX;
+  return `<figure><figcaption>${escapeHtml(chart.title)}</figcaption>
+<div style="height: ${heightPx}px"><canvas id="chart-${index}" role="img"></canvas></div></figure>`;
+}
+
+/** @throws AggregateError when the script does not build */
+async function bundleDrawing(): Promise<string> {
+  const { outputs } = await Bun.build({
+    entrypoints: [DRAW],
+    target: "browser",
+    format: "iife",
+    minify: true,
+  });
+  const code = await outputs[0]!.text();
+  return code.replaceAll("</script", "<\\/script");
+}
+
+function writeTargets(targets: readonly TargetResult[]): string {
+  const head = "<tr><th>target<th>limit<th>stretch<th>measured<th>verdict";
+  const lines = targets.map(({ name, limit, stretch, unit, measured, verdict }) => {
+    const found = measured ? `${hundredths(measured.median)} ${unit}` : "–";
+    const better = stretch === undefined ? "–" : `${stretch} ${unit}`;
+    const cells = [`${limit} ${unit}`, better, found].map((text) => `<td>${escapeHtml(text)}`);
+    const state = verdict.replace(" ", "-");
+    return `<tr><th>${escapeHtml(name)}${cells.join("")}<td class="${state}">${verdict}`;
+  });
+  return `<div class="wide"><table>${head}${lines.join("\n")}</table></div>`;
+}
+
+const COLUMNS: readonly [head: string, of: (row: Row) => Spread | undefined, digits: number][] = [
+  ["requests/s", (row) => row.requestsPerSecond, 0],
+  ["p50 µs", (row) => row.p50Us, 0],
+  ["p99 µs", (row) => row.p99Us, 0],
+  ["p99.9 µs", (row) => row.p999Us, 0],
+  ["CPU µs/request", (row) => row.cpuUs, 1],
+  ["of it Redis", (row) => row.redisCpuUs, 1],
+  ["ratio", (row) => row.ratio, 2],
+  ["MiB a worker", (row) => row.workerMib, 0],
+];
+
+function writeRows(rows: readonly Row[]): string {
+  const head = ["scenario", "connections", "load", ...COLUMNS.map(([name]) => name), "answers"];
+  const lines = rows.map((row) => {
+    const cells = COLUMNS.map(([, of, digits]) => `<td>${writeSpread(of(row), digits)}`);
+    const answers = row.answers.map(({ kind, share }) => `${kind} ${(share * 100).toFixed(1)} %`);
+    const { scenario, connections } = row;
+    return (
+      `<tr><th>${escapeHtml(scenario)}<td>${connections}<td>${escapeHtml(loadOf(row))}` +
+      `${cells.join("")}<td>${escapeHtml(answers.join(", "))}`
+    );
+  });
+  const heads = head.map((name) => `<th>${name}`).join("");
+  return `<div class="wide"><table><tr>${heads}${lines.join("\n")}</table></div>`;
+}
+
+function writeSpread(spread: Spread | undefined, digits: number): string {
+  if (!spread || Number.isNaN(spread.median)) return "–";
+  const write = (value: number) =>
+    value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const { median, least, most } = spread;
+  return `${write(median)}<small>${write(least)}–${write(most)}</small>`;
+}
+
+const hundredths = (value: number) => value.toFixed(2);
+
+const escapeHtml = (text: string) =>
+  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

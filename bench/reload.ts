@@ -1,0 +1,88 @@
+import { renameSync } from "node:fs";
+import type { CatalogDocument } from "../src/catalog/document.ts";
+import type { BenchCatalog } from "./catalogs.ts";
+import { type Load, runLoad } from "./load.ts";
+import type { Figures } from "./measure.ts";
+import type { Target } from "./target.ts";
+import { createTraffic, type Traffic } from "./traffic.ts";
+
+/** Far below what the workers can do: an answer waits for nothing but a pause of its worker. */
+const RATE = 1_000;
+/** Enough that every worker has some; the kernel deals them out. */
+const CONNECTIONS = 32;
+const RELOAD_SECONDS_MAX = 60;
+const CALM_MS = 500;
+/** Pauses that follow the swap, such as a collection of the old catalog. */
+const AFTERMATH_MS = 2_000;
+/** So many new connections in a row that know the new supply: every worker has it. */
+const KNOWING_IN_A_ROW = 24;
+const ASK_EVERY_MS = 50;
+const NEW_SUPPLY = "supply-of-the-new-file";
+
+/**
+ * The longest pause of any worker while its catalog is replaced, seen from outside: the slowest
+ * answer to a light, steady load, counted from the time that the request was due. The same without
+ * a reload says how much of that is due to the machine.
+ * @throws Error when the new catalog does not arrive
+ */
+export async function measureReload(
+  target: Target,
+  catalog: BenchCatalog,
+  seconds: number,
+): Promise<Figures> {
+  const traffic = createTraffic({ catalog, clients: "distinct" });
+  traffic.take(50_000_000); // Not the addresses of the load before.
+  const newPath = await writeNewCatalog(catalog);
+  const quiet = await runSteady(target, traffic, seconds);
+  const done = new AbortController();
+  const [busy, reloadMs] = await Promise.all([
+    runSteady(target, traffic, RELOAD_SECONDS_MAX, done.signal),
+    reload(target, newPath, catalog.path).finally(() => done.abort()),
+  ]);
+  return {
+    "longest answer ms": quiet.maxUs / 1000,
+    "longest answer during a reload ms": busy.maxUs / 1000,
+    "reload until every worker has it ms": reloadMs,
+  };
+}
+
+async function runSteady(
+  { url }: Target,
+  traffic: Traffic,
+  seconds: number,
+  signal?: AbortSignal,
+): Promise<Load> {
+  return runLoad({ url, connections: CONNECTIONS, seconds, traffic, rate: RATE, signal });
+}
+
+/** Before the load, since it holds up our own loop. */
+async function writeNewCatalog({ path, offers }: BenchCatalog): Promise<string> {
+  const document: CatalogDocument = await Bun.file(path).json();
+  document.supplies[NEW_SUPPLY] = document.supplies[offers[0]!.supplyId]!;
+  await Bun.write(`${path}.new`, JSON.stringify(document));
+  return `${path}.new`;
+}
+
+/** @returns milliseconds until new connections know the supply that the new file adds */
+async function reload({ url }: Target, newPath: string, path: string): Promise<number> {
+  await Bun.sleep(CALM_MS);
+  renameSync(newPath, path);
+  const beganMs = performance.now();
+  for (let knowing = 0; knowing < KNOWING_IN_A_ROW; ) {
+    if (performance.now() - beganMs > RELOAD_SECONDS_MAX * 1000) {
+      throw new Error("the new catalog did not arrive");
+    }
+    const answer = await fetch(`${url}/bid`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-country": "US" },
+      body: JSON.stringify({ supply_id: NEW_SUPPLY }),
+      keepalive: false,
+    });
+    const isKnown = !(await answer.text()).includes("unknown_supply");
+    knowing = isKnown ? knowing + 1 : 0;
+    if (!isKnown) await Bun.sleep(ASK_EVERY_MS);
+  }
+  const tookMs = performance.now() - beganMs;
+  await Bun.sleep(AFTERMATH_MS);
+  return tookMs;
+}

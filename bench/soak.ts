@@ -1,0 +1,42 @@
+import { runLoad } from "./load.ts";
+import { watchMemory } from "./memory.ts";
+import { type Bench, openAct, type Plan } from "./rounds.ts";
+import { unexpectedAnswers } from "./scenarios.ts";
+
+/** How the memory of a service grew under load. */
+export interface Soak {
+  readonly scenario: string;
+  readonly seconds: number;
+  readonly requests: number;
+  /** Largest worker at the end, MiB resident. */
+  readonly workerMib: number;
+  /** The steepest of the workers, after the first minute; of a shorter run, its second half. */
+  readonly slopeMibPerMinute: number;
+  /** The largest worker, second by second. */
+  readonly curve: readonly { readonly seconds: number; readonly mib: number }[];
+}
+
+/** Loads the scenarios with distinct clients, one after the other, for so long each. */
+export async function runSoak(plan: Plan, bench: Bench, seconds: number) {
+  const soaks: Soak[] = [];
+  const problems: string[] = [];
+  for (const scenario of plan.scenarios) {
+    if (scenario.pacedBy !== scenario.name) continue;
+    const group = bench.children.group();
+    const { target, traffic } = await openAct(plan, bench, scenario, group);
+    bench.say(`soaking ${scenario.name} for ${seconds} s`);
+    const memory = watchMemory(target.workerPids);
+    const connections = plan.connections[0]!;
+    const { requests, answers } = await runLoad({
+      url: target.url,
+      connections,
+      seconds,
+      traffic,
+    });
+    soaks.push({ scenario: scenario.name, seconds, requests, ...memory.stop() });
+    const found = unexpectedAnswers(scenario, answers);
+    problems.push(...found.map((problem) => `${scenario.name}, soak: ${problem}`));
+    await group.stopAll();
+  }
+  return { soaks, problems };
+}

@@ -1,0 +1,156 @@
+import type { Soak } from "./soak.ts";
+import type { Row, Spread } from "./summary.ts";
+
+/** What the service is meant to reach, and what this run has measured. */
+export interface TargetResult {
+  readonly name: string;
+  readonly limit: number;
+  /** Better still; none where there is no such figure. */
+  readonly stretch: number | undefined;
+  readonly unit: "×" | "µs" | "ms" | "MiB" | "MiB/min";
+  /** None: not part of this run. */
+  readonly measured: Spread | undefined;
+  readonly verdict: "stretch" | "met" | "missed" | "not measured";
+}
+
+interface Target {
+  readonly name: string;
+  readonly limit: number;
+  readonly stretch?: number;
+  readonly unit: TargetResult["unit"];
+  readonly of: (rows: Rows, soaks: readonly Soak[]) => Spread | undefined;
+}
+
+/** Finds a row; the load is a closed loop unless it says otherwise. */
+type Rows = (scenario: string, connections?: number, isPaced?: boolean) => Row | undefined;
+
+const TARGETS: readonly Target[] = [
+  {
+    name: "distinct clients, Redis, 64 connections: CPU over the reference",
+    limit: 1.8,
+    stretch: 1.6,
+    unit: "×",
+    of: (rows) => rows("distinct-redis", 64)?.ratio,
+  },
+  {
+    name: "distinct clients, Redis, 256 connections: CPU over the reference",
+    limit: 1.5,
+    stretch: 1.3,
+    unit: "×",
+    of: (rows) => rows("distinct-redis", 256)?.ratio,
+  },
+  {
+    name: "distinct clients, embedded: CPU over the reference",
+    limit: 1.5,
+    stretch: 1.25,
+    unit: "×",
+    of: (rows) => rows("distinct-embedded")?.ratio,
+  },
+  {
+    name: "one client over its limit: CPU over the reference",
+    limit: 1.08,
+    stretch: 1.03,
+    unit: "×",
+    of: (rows) => rows("one-client")?.ratio,
+  },
+  {
+    name: "limiter off: CPU over the reference",
+    limit: 1.12,
+    stretch: 1.05,
+    unit: "×",
+    of: (rows) => rows("limiter-off")?.ratio,
+  },
+  {
+    name: "Redis CPU per admitted bid, 256 connections",
+    limit: 8,
+    stretch: 6,
+    unit: "µs",
+    of: (rows) => rows("distinct-redis", 256)?.redisCpuUs,
+  },
+  {
+    name: "p99 at half the peak rate, Redis: over the reference's at that rate",
+    limit: 3,
+    stretch: 2,
+    unit: "×",
+    of: (rows) => rows("distinct-redis", undefined, true)?.p99Ratio,
+  },
+  {
+    name: "p99 at half the peak rate, embedded: over the reference's at that rate",
+    limit: 3,
+    stretch: 2,
+    unit: "×",
+    of: (rows) => rows("distinct-embedded", undefined, true)?.p99Ratio,
+  },
+  {
+    name: "/stat each second at that rate: p99 of /bid over that without",
+    limit: 1.2,
+    unit: "×",
+    of: (rows) => rows("stat", undefined, true)?.against?.p99,
+  },
+  {
+    name: "/stat itself at that rate, the slowest",
+    limit: 10,
+    unit: "ms",
+    of: (rows) => rows("stat", undefined, true)?.figures["/stat slowest ms"],
+  },
+  {
+    name: "large catalog, as many supplies asked: CPU over the small one",
+    limit: 1.1,
+    unit: "×",
+    of: (rows) => rows("large-catalog")?.against?.cpu,
+  },
+  {
+    name: "large catalog, every supply asked: CPU over the small one",
+    limit: 1.1,
+    unit: "×",
+    of: (rows) => rows("every-supply")?.against?.cpu,
+  },
+  {
+    name: "reload of the large catalog: longest pause of a worker",
+    limit: 50,
+    unit: "ms",
+    of: (rows) => rows("large-catalog")?.figures["longest answer during a reload ms"],
+  },
+  {
+    name: "memory of the largest worker after the soak",
+    limit: 110,
+    unit: "MiB",
+    of: (_rows, soaks) => spreadOf(soaks.map(({ workerMib }) => workerMib)),
+  },
+  {
+    name: "growth of a worker after the first minute of the soak",
+    limit: 0.5,
+    unit: "MiB/min",
+    of: (_rows, soaks) => spreadOf(soaks.map(({ slopeMibPerMinute }) => slopeMibPerMinute)),
+  },
+];
+
+/** Judges by medians; of several soaks by the worst. Connections that no target names: the fewest. */
+export function checkTargets(rows: readonly Row[], soaks: readonly Soak[]): TargetResult[] {
+  const find: Rows = (scenario, connections, isPaced = false) =>
+    rows.find(
+      (row) =>
+        row.scenario === scenario &&
+        (connections === undefined || row.connections === connections) &&
+        (row.pacedBy !== undefined) === isPaced,
+    );
+  return TARGETS.map(({ name, limit, stretch, unit, of }) => {
+    const measured = of(find, soaks);
+    return { name, limit, stretch, unit, measured, verdict: judge(measured, limit, stretch) };
+  });
+}
+
+function judge(
+  measured: Spread | undefined,
+  limit: number,
+  stretch: number | undefined,
+): TargetResult["verdict"] {
+  if (!measured || Number.isNaN(measured.median)) return "not measured";
+  if (measured.median > limit) return "missed";
+  return stretch !== undefined && measured.median <= stretch ? "stretch" : "met";
+}
+
+function spreadOf(values: readonly number[]): Spread | undefined {
+  if (values.length === 0) return undefined;
+  return { median: Math.max(...values), least: Math.min(...values), most: Math.max(...values) };
+}
