@@ -49,7 +49,7 @@ function residentMib(pid: number): number {
 }
 
 /** Least squares over what follows the first minute. */
-function slopePerMinute(curve: readonly Reading[]): number {
+export function slopePerMinute(curve: readonly Reading[]): number {
   const fromSeconds = Math.min(SETTLED_AFTER_SECONDS, (curve.at(-1)?.seconds ?? 0) / 2);
   const settled = curve.filter(({ seconds }) => seconds >= fromSeconds);
   const mean = (of: (reading: Reading) => number) =>

@@ -11,6 +11,8 @@ interface PaceOptions {
   seconds: number;
   /** Monotonic clock, milliseconds. */
   now?: () => number;
+  /** Calls back about every millisecond. @returns a function that ends it */
+  everyTick?: (run: () => void) => () => void;
 }
 
 /** An autocannon connection: it calls this whenever it may send, at first and after each answer. */
@@ -51,7 +53,8 @@ export interface Pace {
 }
 
 export function createPace(options: PaceOptions): Pace {
-  const { rate, connections: size, seconds, now = () => performance.now() } = options;
+  const { rate, connections: size, seconds } = options;
+  const { now = () => performance.now(), everyTick = startTicks } = options;
   const intervalMs = 1000 / rate;
   const connections: Connection[] = [];
   const byClient = new Map<Client, Connection>();
@@ -61,7 +64,7 @@ export function createPace(options: PaceOptions): Pace {
   let answers = 0;
   let startMs = Number.POSITIVE_INFINITY;
   let lastAnswerMs = 0;
-  let timer: ReturnType<typeof setInterval> | undefined;
+  let stopTicks = () => {};
   let onDone = () => {};
 
   function take(client: Client): void {
@@ -80,7 +83,7 @@ export function createPace(options: PaceOptions): Pace {
   function start(whenDone: () => void): void {
     onDone = whenDone;
     startMs = now() + CONNECT_MS;
-    timer = setInterval(sendDue, TICK_MS);
+    stopTicks = everyTick(sendDue);
   }
 
   function sendWaiting(connection: Connection): void {
@@ -127,7 +130,7 @@ export function createPace(options: PaceOptions): Pace {
 
   function finishIfDone(): void {
     if (answers < total || planned < total) return;
-    clearInterval(timer);
+    stopTicks();
     onDone();
   }
 
@@ -140,4 +143,9 @@ export function createPace(options: PaceOptions): Pace {
     lastedSeconds: () => Math.max(lastAnswerMs - startMs, intervalMs) / 1000,
     lateMs: () => lateMs,
   };
+}
+
+function startTicks(run: () => void): () => void {
+  const timer = setInterval(run, TICK_MS);
+  return () => clearInterval(timer);
 }

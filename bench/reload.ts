@@ -13,7 +13,7 @@ const CONNECTIONS = 32;
 const RELOAD_SECONDS_MAX = 60;
 const CALM_MS = 500;
 /** Pauses that follow the swap, such as a collection of the old catalog. */
-const AFTERMATH_MS = 2_000;
+const AFTERMATH_SECONDS_MAX = 2;
 /** So many new connections in a row that know the new supply: every worker has it. */
 const KNOWING_IN_A_ROW = 24;
 const ASK_EVERY_MS = 50;
@@ -37,7 +37,7 @@ export async function measureReload(
   const done = new AbortController();
   const [busy, reloadMs] = await Promise.all([
     runSteady(target, traffic, RELOAD_SECONDS_MAX, done.signal),
-    reload(target, newPath, catalog.path).finally(() => done.abort()),
+    reload(target, newPath, catalog.path, seconds).finally(() => done.abort()),
   ]);
   return {
     "longest answer ms": quiet.maxUs / 1000,
@@ -64,7 +64,12 @@ async function writeNewCatalog({ path, offers }: BenchCatalog): Promise<string> 
 }
 
 /** @returns milliseconds until new connections know the supply that the new file adds */
-async function reload({ url }: Target, newPath: string, path: string): Promise<number> {
+async function reload(
+  { url }: Target,
+  newPath: string,
+  path: string,
+  seconds: number,
+): Promise<number> {
   await Bun.sleep(CALM_MS);
   renameSync(newPath, path);
   const beganMs = performance.now();
@@ -83,6 +88,6 @@ async function reload({ url }: Target, newPath: string, path: string): Promise<n
     if (!isKnown) await Bun.sleep(ASK_EVERY_MS);
   }
   const tookMs = performance.now() - beganMs;
-  await Bun.sleep(AFTERMATH_MS);
+  await Bun.sleep(Math.min(AFTERMATH_SECONDS_MAX, seconds) * 1000);
   return tookMs;
 }

@@ -1,0 +1,51 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { compareWith, readBaseline } from "../../bench/baseline.ts";
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), "test-baseline-"));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+async function save(content: unknown): Promise<string> {
+  const path = join(dir, "results.json");
+  await Bun.write(path, JSON.stringify(content));
+  return path;
+}
+
+const row = (scenario: string, median?: number, pacedBy?: string, connections = 64) => ({
+  scenario,
+  connections,
+  pacedBy,
+  ratio: median === undefined ? undefined : { median, least: median, most: median },
+});
+
+test("ratios of the same scenario and connections are compared", async () => {
+  const baseline = await readBaseline(
+    await save({ rows: [row("reference", 1), row("one-client", 2), row("one-client", 5, "x")] }),
+  );
+  const now = [
+    row("one-client", 2.2),
+    row("one-client", 9, "x"),
+    row("one-client", 3, undefined, 8),
+  ];
+  const differences = compareWith(baseline, now);
+  expect(differences).toHaveLength(1);
+  expect(differences[0]).toMatchObject({ scenario: "one-client", before: 2, now: 2.2 });
+  expect(differences[0]!.percent).toBeCloseTo(10);
+});
+
+test("a file that is no result, or has none to compare, is refused by name", async () => {
+  const path = await save({ rows: [row("one-client")] });
+  expect(readBaseline(path)).rejects.toThrow(`baseline ${path}`);
+  expect(readBaseline(join(dir, "nothing.json"))).rejects.toThrow("nothing.json");
+});
+
+test("results that are kept in the repository can be compared with", async () => {
+  for (const path of new Bun.Glob("bench/results/*.json").scanSync(".")) {
+    expect((await readBaseline(path)).length, path).toBeGreaterThan(0);
+  }
+});

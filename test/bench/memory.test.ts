@@ -1,0 +1,22 @@
+import { expect, test } from "bun:test";
+import { slopePerMinute } from "../../bench/memory.ts";
+
+const seconds = (length: number, mib: (second: number) => number) =>
+  Array.from({ length }, (_, second) => ({ seconds: second, mib: mib(second) }));
+
+test("growth in the first minute does not count", () => {
+  const settling = seconds(600, (second) => 60 + Math.min(second, 60));
+  expect(slopePerMinute(settling)).toBeCloseTo(0);
+});
+
+test("steady growth is told per minute", () => {
+  expect(slopePerMinute(seconds(600, (second) => 60 + second / 30))).toBeCloseTo(2);
+});
+
+test("of a short run the second half counts", () => {
+  expect(slopePerMinute(seconds(21, (second) => (second < 10 ? 50 : 60 + second)))).toBeCloseTo(60);
+});
+
+test("a single reading has no slope", () => {
+  expect(slopePerMinute(seconds(1, () => 60))).toBe(0);
+});

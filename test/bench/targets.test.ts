@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import type { Row } from "../../bench/summary.ts";
+import { checkTargets } from "../../bench/targets.ts";
+
+const spread = (median: number) => ({ median, least: median / 2, most: median * 2 });
+
+/** Only what the targets look at. */
+const row = (fields: Partial<Row>) => ({ connections: 64, pacedBy: undefined, ...fields }) as Row;
+
+const verdictOf = (name: string, rows: Row[]) =>
+  checkTargets(rows, []).find((target) => target.name.startsWith(name))!.verdict;
+
+test("the median decides between stretch, met and missed", () => {
+  const verdict = (ratio: number) =>
+    verdictOf("one client", [row({ scenario: "one-client", ratio: spread(ratio) })]);
+  expect([1.03, 1.04, 1.08, 1.09].map(verdict)).toEqual(["stretch", "met", "met", "missed"]);
+});
+
+test("what was not part of the run is not judged", () => {
+  const verdicts = new Set(checkTargets([], []).map(({ verdict }) => verdict));
+  expect([...verdicts]).toEqual(["not measured"]);
+});
+
+test("a target for some number of connections looks at no other row", () => {
+  const rows = [row({ scenario: "distinct-redis", connections: 8, ratio: spread(1) })];
+  expect(verdictOf("distinct clients, Redis, 64", rows)).toBe("not measured");
+});
+
+test("latency is judged at the fixed rate alone", () => {
+  const closed = row({ scenario: "distinct-redis", p99Ratio: spread(1) });
+  const paced = row({ ...closed, pacedBy: "distinct-redis", p99Ratio: spread(4) });
+  expect(verdictOf("p99 at half the peak rate, Redis", [closed])).toBe("not measured");
+  expect(verdictOf("p99 at half the peak rate, Redis", [closed, paced])).toBe("missed");
+});
+
+test("of several soaks the worst is judged", () => {
+  const soak = { scenario: "a", seconds: 600, requests: 1, curve: [] };
+  const soaks = [
+    { ...soak, workerMib: 90, slopeMibPerMinute: 0 },
+    { ...soak, workerMib: 120, slopeMibPerMinute: 0.1 },
+  ];
+  const memory = checkTargets([], soaks).filter(({ verdict }) => verdict !== "not measured");
+  expect(memory.map(({ verdict }) => verdict)).toEqual(["missed", "met"]);
+});
