@@ -2,8 +2,9 @@ import packageJson from "../package.json" with { type: "json" };
 import { type AuctionLog, createAuctionLog } from "./auction/auction-log.ts";
 import { type Auctioneer, createAuctioneer } from "./auction/auctioneer.ts";
 import { createRoster, type Roster } from "./auction/roster.ts";
-import { createSimulatedBidder } from "./auction/simulated-bidder.ts";
-import { type Config, latencyRange, redisUrl, trustedRanges, windowLimit } from "./config.ts";
+import { createBidderOpener } from "./bidders/open-bidder.ts";
+import type { Config } from "./config.ts";
+import { bidderSettings, redisUrl, trustedRanges, windowLimit } from "./config-views.ts";
 import { createBidRoute } from "./http/bid.ts";
 import { createBidReader } from "./http/bid-request.ts";
 import { createChecks } from "./http/checks.ts";
@@ -79,9 +80,10 @@ interface Parts {
 
 export function createApp(options: AppOptions): App {
   const { order, logger } = options;
-  const { config } = order;
+  const { config, catalog } = order;
   const store = openStore(options, () => parts.recorder.recheck());
-  const roster = openRoster(config, order.catalog);
+  const openBidder = createBidderOpener(bidderSettings(config), logger);
+  const roster = createRoster(catalog.document, catalog.version, openBidder);
   const recorder = openRecorder(options, store);
   const fallback = openFallback(options, store);
   const parts: Parts = {
@@ -151,11 +153,6 @@ function openStore({ order, call, logger }: AppOptions, onReconnect: () => void)
   });
 }
 
-function openRoster(config: Config, { document, version }: CatalogUpdate): Roster {
-  const simulation = { noBidProbability: config.NO_BID_PROBABILITY, latency: latencyRange(config) };
-  return createRoster(document, version, (id) => createSimulatedBidder(id, simulation));
-}
-
 function openRecorder({ order, call, logger, ringWords }: AppOptions, store: Store): Recorder {
   const journal = createJournal(order.journalPath, ringWords);
   const counter = createJournalCounter({
@@ -205,7 +202,6 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
   const { order, call, logger } = options;
   const { config, port, producer } = order;
   const { roster, store, recorder, fallback, limiter, auctioneer, deadlines, auctionLog } = parts;
-  const isEmbedded = redisUrl(config) === undefined;
   const requestIdOf = createRequestIds(producer);
   const handleBid = createBidRoute({
     readBid: createBidReader(config.TMAX_MAX),
@@ -232,13 +228,14 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
   const checks = createChecks({
     isDraining,
     catalog: roster.catalog,
-    storeName: isEmbedded ? "embedded" : "redis",
+    storeName: redisUrl(config) === undefined ? "embedded" : "redis",
     ping: store.ping,
     isFallbackActive: fallback.isActive,
     fallbackPolicy: limiter ? config.RATE_LIMIT_ON_ERROR : "off",
     hasRoomToRecord: recorder.hasRoom,
     refusedSupplies: recorder.refusedSupplies,
     lost: async () => (await call(LOST, null)) as string,
+    troubles: roster.troubles,
   });
   return createServer({
     hostname: config.HOST,

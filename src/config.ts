@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import ipaddr from "ipaddr.js";
+import { latencyRange, trustedRanges } from "./config-views.ts";
 
 const port = { minimum: 0, maximum: 65_535 };
 const milliseconds = (least: number, most: number) => ({ minimum: least, maximum: most });
@@ -85,6 +86,20 @@ export const ConfigSchema = Type.Object({
     default: "0-0",
     pattern: "^\\d{1,5}-\\d{1,5}$",
     description: "Least and most milliseconds that a simulated bidder takes.",
+  }),
+  BID_PRICE_MAX: Type.Number({
+    default: 1000,
+    minimum: 0.01,
+    maximum: 4000,
+    description: "Highest price (CPM) that is taken for a bid and not for a mistake.",
+  }),
+  DEVICE_IP: Type.Union([Type.Literal("truncated"), Type.Literal("full")], {
+    default: "truncated",
+    description: "What bidders get of a client's address: the first 24 (IPv6: 48) bits, or all.",
+  }),
+  ALLOW_PRIVATE_BIDDERS: Type.Union([Type.Literal("true"), Type.Literal("false")], {
+    default: "false",
+    description: "Whether bidders may be at private, loopback and link-local addresses.",
   }),
   EXPLAIN: Type.Union([Type.Literal(""), Type.Literal("true"), Type.Literal("false")], {
     default: "",
@@ -214,37 +229,6 @@ function isRedisUrl(url: string): boolean {
   if (url === "") return true;
   if (url.startsWith("unix:")) return url.replace(/^unix:(\/\/)?/, "").startsWith("/");
   return URL.canParse(url) && new URL(url).hostname !== "";
-}
-
-/** The simulated bidders' latency, milliseconds. */
-export function latencyRange(config: Config): { leastMs: number; mostMs: number } {
-  const [leastMs = 0, mostMs = 0] = config.BIDDER_LATENCY_MS.split("-").map(Number);
-  return { leastMs, mostMs };
-}
-
-/** The CIDR ranges of TRUSTED_PROXIES; a bare address is a range of one. */
-export function trustedRanges(config: Config): string[] {
-  const ranges = config.TRUSTED_PROXIES.split(",").map((range) => range.trim());
-  return ranges
-    .filter((range) => range !== "")
-    .map((range) => {
-      if (ipaddr.IPv4.isValidFourPartDecimal(range)) return `${range}/32`;
-      return ipaddr.IPv6.isValid(range) ? `${range}/128` : range;
-    });
-}
-
-/** The limiter's setting, as the stores take it; max 0 is off. */
-export const windowLimit = (config: Config) => ({
-  max: config.RATE_LIMIT_MAX_REQUESTS,
-  windowMs: config.RATE_LIMIT_WINDOW_SECONDS * 1000,
-});
-
-/** The Redis to use, or undefined for the embedded store. */
-export function redisUrl(config: Config): string | undefined {
-  if (config.REDIS_URL !== "") return config.REDIS_URL;
-  if (config.REDIS_HOST === "") return undefined;
-  const host = config.REDIS_HOST.includes(":") ? `[${config.REDIS_HOST}]` : config.REDIS_HOST;
-  return `redis://${host}:${config.REDIS_PORT}`;
 }
 
 /** A value fit for a log: a password in a URL, or in what should be one, becomes three stars. */

@@ -8,6 +8,7 @@ import {
   type RawSettings,
   type SettingName,
 } from "./config.ts";
+import { egressRule } from "./config-views.ts";
 import { EXIT_CONFIG, runSupervisor } from "./supervisor.ts";
 import { runWorker } from "./worker.ts";
 
@@ -44,7 +45,7 @@ async function serve(options: Record<string, string>): Promise<void> {
 
 async function check(options: Record<string, string>): Promise<void> {
   const config = readConfig(options);
-  const { supplies, bidders } = await loadCatalogFile(config.CATALOG);
+  const { supplies, bidders } = await loadCatalogFile(config.CATALOG, egressRule(config));
   const counts = `${Object.keys(supplies).length} supplies, ${Object.keys(bidders).length} bidders`;
   process.stdout.write(`configuration and catalog are good: ${counts}\n`);
 }

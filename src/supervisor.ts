@@ -7,7 +7,8 @@ import { within } from "./actor/within.ts";
 import { buildCatalog } from "./catalog/catalog.ts";
 import { CatalogError } from "./catalog/document.ts";
 import { loadCatalogFile, watchCatalogFile } from "./catalog/file-source.ts";
-import { type Config, redisUrl, windowLimit } from "./config.ts";
+import type { Config } from "./config.ts";
+import { egressRule, redisUrl, windowLimit } from "./config-views.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { writeBanner } from "./processes/banner.ts";
 import { createFleet } from "./processes/fleet.ts";
@@ -56,7 +57,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   });
   let catalog: CatalogUpdate = {
     version: 1,
-    document: await orExit(EXIT_CONFIG, () => loadCatalogFile(config.CATALOG)),
+    document: await orExit(EXIT_CONFIG, () => loadCatalogFile(config.CATALOG, egressRule(config))),
   };
 
   // Unique to this start, on this host and every other one that uses the same store.
@@ -156,7 +157,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
 
   async function reloadCatalog(): Promise<void> {
     try {
-      const document = await loadCatalogFile(config.CATALOG);
+      const document = await loadCatalogFile(config.CATALOG, egressRule(config));
       if (Bun.deepEquals(document, catalog.document)) return;
       catalog = { version: catalog.version + 1, document };
       fleet.update(catalog);

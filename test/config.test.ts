@@ -2,14 +2,11 @@ import { describe, expect, test } from "bun:test";
 import {
   ConfigError,
   ConfigSchema,
-  latencyRange,
   loadConfig,
   mask,
   type RawSettings,
-  redisUrl,
   rule,
   type SettingName,
-  trustedRanges,
 } from "../src/config.ts";
 
 /** The problems of settings that are refused; none when they are good. */
@@ -41,6 +38,9 @@ describe("loadConfig", () => {
       TMAX_MAX: 5000,
       NO_BID_PROBABILITY: 0.3,
       BIDDER_LATENCY_MS: "0-0",
+      BID_PRICE_MAX: 1000,
+      DEVICE_IP: "truncated",
+      ALLOW_PRIVATE_BIDDERS: "false",
       STATS_FLUSH_MS: 250,
       STAT_CACHE_MS: 0,
       LOG_LEVEL: "info",
@@ -79,6 +79,9 @@ describe("loadConfig", () => {
       LOG_AUCTIONS: "1/0",
       BIDDER_LATENCY_MS: "fast",
       RATE_LIMIT_ON_ERROR: "maybe",
+      BID_PRICE_MAX: "4000.01",
+      DEVICE_IP: "hidden",
+      ALLOW_PRIVATE_BIDDERS: "yes",
     });
     expect(problems).toEqual([
       'PORT="http": expected a whole number from 0 to 65535',
@@ -87,6 +90,9 @@ describe("loadConfig", () => {
       'RATE_LIMIT_ON_ERROR="maybe": expected one of local, open, closed',
       'NO_BID_PROBABILITY="1.5": expected a number from 0 to 1',
       'BIDDER_LATENCY_MS="fast": expected min-max in milliseconds, such as 10-40',
+      'BID_PRICE_MAX="4000.01": expected a number from 0.01 to 4000',
+      'DEVICE_IP="hidden": expected one of truncated, full',
+      'ALLOW_PRIVATE_BIDDERS="yes": expected one of true, false',
       'LOG_LEVEL="loud": expected one of fatal, error, warn, info, debug, trace, silent',
       'LOG_AUCTIONS="1/0": expected all, off or 1/N',
     ]);
@@ -155,6 +161,9 @@ describe("loadConfig", () => {
     ["RATE_LIMIT_MAX_REQUESTS", "0", "10000"],
     ["TMAX_DEFAULT", "1", "5000"],
     ["STATS_FLUSH_MS", "10", "60000"],
+    ["BID_PRICE_MAX", "0.01", "4000"],
+    ["DEVICE_IP", "truncated", "full"],
+    ["ALLOW_PRIVATE_BIDDERS", "true", "false"],
     ["LOG_AUCTIONS", "off", "1/999999999"],
     ["LOG_LEVEL", "silent", "trace"],
     ["REDIS_URL", "rediss://host", "unix:///tmp/redis.sock"],
@@ -186,43 +195,6 @@ describe("loadConfig", () => {
 describe("rule", () => {
   test.each(Object.keys(ConfigSchema.properties) as SettingName[])("says one for %s", (name) => {
     expect(rule(name)).not.toContain("undefined");
-  });
-});
-
-describe("trustedRanges", () => {
-  test("splits the list, drops what is empty, makes an address a range of one", () => {
-    const config = loadConfig({
-      TRUSTED_PROXIES: " 10.0.0.0/8 ,, 192.0.2.1,2001:db8::1,fc00::/7,",
-    });
-    expect(trustedRanges(config)).toEqual([
-      "10.0.0.0/8",
-      "192.0.2.1/32",
-      "2001:db8::1/128",
-      "fc00::/7",
-    ]);
-    expect(trustedRanges(loadConfig({}))).toEqual([]);
-  });
-});
-
-describe("latencyRange", () => {
-  test("reads both ends", () => {
-    const config = loadConfig({ BIDDER_LATENCY_MS: "10-40" });
-    expect(latencyRange(config)).toEqual({ leastMs: 10, mostMs: 40 });
-    expect(latencyRange(loadConfig({}))).toEqual({ leastMs: 0, mostMs: 0 });
-  });
-});
-
-describe("redisUrl", () => {
-  test("is away without a Redis, so that the embedded store is used", () => {
-    expect(redisUrl(loadConfig({}))).toBeUndefined();
-    expect(redisUrl(loadConfig({ REDIS_PORT: "7000" }))).toBeUndefined();
-  });
-
-  test("prefers the URL, else joins host and port", () => {
-    const both = { REDIS_URL: "redis://a:1/2", REDIS_HOST: "b" };
-    expect(redisUrl(loadConfig(both))).toBe("redis://a:1/2");
-    expect(redisUrl(loadConfig({ REDIS_HOST: "b" }))).toBe("redis://b:6379");
-    expect(redisUrl(loadConfig({ REDIS_HOST: "::1", REDIS_PORT: "7" }))).toBe("redis://[::1]:7");
   });
 });
 

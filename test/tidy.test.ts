@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 
 /** Requests travel down this list, so an import may only point further down. */
-const LAYERS = ["http", "limiter", "auction", "stats", "store", "catalog", "actor"];
+const LAYERS = ["http", "limiter", "bidders", "auction", "stats", "store", "catalog", "actor"];
 /** These put the layers together, so they may import any of them, and none may import them. */
 const OUTSIDE = ["app.ts", "main.ts", "supervisor.ts", "worker.ts", "processes"];
 const LINES_MAX = 260;

@@ -8,6 +8,10 @@ export interface SimulationOptions {
   noBidProbability: number;
   /** Milliseconds; 0 and 0: answers at once. */
   latency: { leastMs: number; mostMs: number };
+  /** Whether auctions wait for it. */
+  isAwaited?: boolean;
+  /** Milliseconds; an answer that would take longer is a timeout. */
+  timeoutMs?: number;
   /** Uniform in [0, 1). */
   random?: () => number;
   wait?: (ms: number) => Promise<void>;
@@ -16,6 +20,7 @@ export interface SimulationOptions {
 /** A bidder that declines by chance, else bids 0.01 to 1.00, uniform in whole cents. */
 export function createSimulatedBidder(id: string, options: SimulationOptions): Bidder {
   const { noBidProbability, latency, random = Math.random, wait = Bun.sleep } = options;
+  const { isAwaited = true, timeoutMs = Number.POSITIVE_INFINITY } = options;
   const { leastMs, mostMs } = latency;
 
   function decide(): BidResponse {
@@ -24,9 +29,11 @@ export function createSimulatedBidder(id: string, options: SimulationOptions): B
   }
 
   async function decideLater(): Promise<BidResponse> {
-    await wait(leastMs + random() * (mostMs - leastMs));
-    return decide();
+    const latencyMs = leastMs + random() * (mostMs - leastMs);
+    await wait(Math.min(latencyMs, timeoutMs));
+    if (latencyMs <= timeoutMs) return decide();
+    return { kind: "timeout", reason: `no answer within ${timeoutMs} ms` };
   }
 
-  return { id, isAwaited: true, bid: mostMs > 0 ? decideLater : decide };
+  return { id, isAwaited, bid: mostMs > 0 ? decideLater : decide };
 }

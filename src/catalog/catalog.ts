@@ -28,6 +28,7 @@ export interface Catalog {
   /** Rises by one with each snapshot that one supervisor has accepted. */
   readonly version: number;
   readonly supplies: ReadonlyMap<string, Supply>;
+  readonly bidders: ReadonlyMap<string, CatalogBidder>;
   readonly bidderCount: number;
 }
 
@@ -51,7 +52,7 @@ export function buildCatalog(document: CatalogDocument, version: number): Catalo
       placement: { ...(imp && { imp }), ...(domain && { domain }), ...(app && { app }) },
     });
   }
-  return { version, supplies, bidderCount: bidders.size };
+  return { version, supplies, bidders, bidderCount: bidders.size };
 }
 
 function groupByCountry(members: readonly CatalogBidder[]): Map<string, number[]> {

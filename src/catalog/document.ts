@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler, type ValueErrorIterator } from "@sinclair/typebox/compiler";
+import { type EgressRule, endpointProblem } from "./egress.ts";
 
 /** Most bidders of one supply: a journal record has three bits for each. */
 export const BIDDERS_MAX = 1000;
@@ -125,6 +126,23 @@ export class CatalogError extends Error {
   }
 }
 
+/** Of a bid request: they say how it is read. */
+const OWN_HEADERS = new Set([
+  "accept",
+  "accept-encoding",
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-type",
+  "expect",
+  "host",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "x-openrtb-version",
+]);
 const PROBLEMS_MAX = 20;
 const ID = /^[\x21-\x7e]{1,64}$/;
 const shape = TypeCompiler.Compile(
@@ -141,9 +159,13 @@ const longForm = TypeCompiler.Compile(SupplySchema);
 
 /**
  * Validates a catalog whole.
+ * @param egress  whom bidders' endpoints may mean
  * @throws CatalogError naming the JSON pointer of each fault, the first 20 of them
  */
-export function validateCatalog(input: unknown): CatalogDocument {
+export function validateCatalog(
+  input: unknown,
+  egress: EgressRule = { allowPrivate: false },
+): CatalogDocument {
   const problems: string[] = [];
   const isFull = () => problems.length === PROBLEMS_MAX;
   const report = (pointer: string, rule: string) => {
@@ -168,10 +190,9 @@ export function validateCatalog(input: unknown): CatalogDocument {
       }
     }
   }
-  for (const [id, { country, countries }] of Object.entries(bidders)) {
-    if ((country === undefined) === (countries === undefined)) {
-      report(`/bidders/${escapePointer(id)}`, "expected either country or countries");
-    }
+  for (const [id, bidder] of Object.entries(bidders)) {
+    checkBidder(`/bidders/${escapePointer(id)}`, bidder);
+    if (isFull()) break;
   }
   const known = new Set(Object.keys(bidders));
   for (const [id, supply] of Object.entries(supplies)) {
@@ -183,6 +204,21 @@ export function validateCatalog(input: unknown): CatalogDocument {
   }
   if (problems.length > 0) throw new CatalogError(problems);
   return input as CatalogDocument;
+
+  function checkBidder(at: string, bidder: BidderDocument): void {
+    const { country, countries, endpoint, headers = {}, latency_ms: latency } = bidder;
+    if ((country === undefined) === (countries === undefined)) {
+      report(at, "expected either country or countries");
+    }
+    const problem = endpoint === undefined ? undefined : endpointProblem(endpoint, egress);
+    if (problem !== undefined) report(`${at}/endpoint`, problem);
+    for (const name of Object.keys(headers)) {
+      if (!OWN_HEADERS.has(name.toLowerCase())) continue;
+      report(`${at}/headers/${name}`, "expected a header that the exchange does not set itself");
+    }
+    const [leastMs = 0, mostMs = 0] = latency?.split("-").map(Number) ?? [];
+    if (leastMs > mostMs) report(`${at}/latency_ms`, "expected the least before the most");
+  }
 
   function checkSupply(at: string, supply: string[] | SupplyDocument): void {
     const members = Array.isArray(supply) ? supply : supply.bidders;

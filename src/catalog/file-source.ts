@@ -2,12 +2,14 @@ import { type FSWatcher, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import { type CatalogDocument, CatalogError, validateCatalog } from "./document.ts";
+import type { EgressRule } from "./egress.ts";
 
 /**
  * Reads and validates a catalog file.
+ * @param egress  whom bidders' endpoints may mean: without it only public addresses
  * @throws CatalogError when the file is away, is not JSON or breaks a rule
  */
-export async function loadCatalogFile(path: string): Promise<CatalogDocument> {
+export async function loadCatalogFile(path: string, egress?: EgressRule): Promise<CatalogDocument> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -20,7 +22,7 @@ export async function loadCatalogFile(path: string): Promise<CatalogDocument> {
   } catch (cause) {
     throw new CatalogError([`${path}: not JSON: ${(cause as Error).message}`]);
   }
-  return validateCatalog(input);
+  return validateCatalog(input, egress);
 }
 
 /** Quiet time after a change, so that a file written in pieces is read once, whole. */

@@ -1,8 +1,10 @@
 import { within } from "../actor/within.ts";
+import type { Trouble } from "../auction/roster.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import type { Check } from "./health.ts";
 
 const PING_DEADLINE_MS = 250;
+const TROUBLES_NAMED_MAX = 3;
 
 export interface CheckOptions {
   isDraining: () => boolean;
@@ -19,12 +21,14 @@ export interface CheckOptions {
   refusedSupplies: () => readonly string[];
   /** Counted auctions that the store has lost, in digits. */
   lost: () => Promise<string>;
+  /** Bidders that are not asked. */
+  troubles: () => readonly Trouble[];
 }
 
 /** What GET /readyz looks at. */
 export function createChecks(options: CheckOptions): Record<string, () => Check | Promise<Check>> {
   const { isDraining, catalog, storeName, ping, isFallbackActive, fallbackPolicy } = options;
-  const { hasRoomToRecord, refusedSupplies, lost } = options;
+  const { hasRoomToRecord, refusedSupplies, lost, troubles } = options;
 
   function accepting(): Check {
     if (isDraining()) return { status: "failed", detail: "shutting down" };
@@ -62,5 +66,15 @@ export function createChecks(options: CheckOptions): Record<string, () => Check 
     return { status: "degraded", detail: `${auctions} auctions lost by the store` };
   }
 
-  return { accepting, catalog: checkCatalog, store, statistics };
+  /** Auctions go on among the others. */
+  function bidders(): Check {
+    const found = troubles();
+    if (found.length === 0) return { status: "ok", detail: "all that were asked can be" };
+    const named = found.slice(0, TROUBLES_NAMED_MAX);
+    const more = found.length > named.length ? ", ..." : "";
+    const list = named.map(({ bidderId, cause }) => `${bidderId} (${cause})`).join(", ");
+    return { status: "degraded", detail: `${found.length} not asked: ${list}${more}` };
+  }
+
+  return { accepting, catalog: checkCatalog, store, statistics, bidders };
 }

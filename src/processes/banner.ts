@@ -1,5 +1,6 @@
 import type { Catalog } from "../catalog/catalog.ts";
-import { type Config, mask, redisUrl } from "../config.ts";
+import { type Config, mask } from "../config.ts";
+import { redisUrl } from "../config-views.ts";
 
 export interface BannerFacts {
   version: string;

@@ -4,7 +4,7 @@ import { createRoster } from "../../src/auction/roster.ts";
 
 const first = { supplies: { s: ["a"] }, bidders: { a: { country: "US" } } };
 const second = { supplies: { s: ["b"] }, bidders: { b: { country: "GB" } } };
-const bidder = (id: string): Bidder => ({
+const bidder = ({ id }: { readonly id: string }): Bidder => ({
   id,
   isAwaited: true,
   bid: () => ({ kind: "noBid" }),
@@ -26,9 +26,9 @@ test("has the bidders of an earlier snapshot for auctions that began on it", () 
 
 test("makes each bidder once for a snapshot", () => {
   let made = 0;
-  const roster = createRoster(first, 1, (id) => {
+  const roster = createRoster(first, 1, (entry) => {
     made++;
-    return bidder(id);
+    return bidder(entry);
   });
   const entry = roster.catalog().supplies.get("s")!.bidders[0]!;
   expect(roster.bidderOf(entry)).toBe(roster.bidderOf(entry));

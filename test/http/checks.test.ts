@@ -16,6 +16,7 @@ const checksOf = (differently: Partial<CheckOptions> = {}) =>
     hasRoomToRecord: () => true,
     refusedSupplies: () => [],
     lost: async () => "0",
+    troubles: () => [],
     ...differently,
   });
 
@@ -31,6 +32,7 @@ test("all is well with a worker that has what it needs", async () => {
     catalog: "ok",
     store: "ok",
     statistics: "ok",
+    bidders: "ok",
   });
 });
 
@@ -74,4 +76,16 @@ test("statistics tell of counters that refuse, and of auctions that the store ha
   });
   const lost = await checksOf({ lost: async () => "12" }).statistics!();
   expect(lost).toEqual({ status: "degraded", detail: "12 auctions lost by the store" });
+});
+
+test("bidders that are not asked show, the first three by name", async () => {
+  const troubles = ["a", "b", "c", "d"].map((bidderId) => ({ bidderId, cause: "breaker open" }));
+  expect(await checksOf({ troubles: () => troubles.slice(0, 1) }).bidders!()).toEqual({
+    status: "degraded",
+    detail: "1 not asked: a (breaker open)",
+  });
+  expect(await checksOf({ troubles: () => troubles }).bidders!()).toEqual({
+    status: "degraded",
+    detail: "4 not asked: a (breaker open), b (breaker open), c (breaker open), ...",
+  });
 });

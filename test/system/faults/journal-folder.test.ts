@@ -3,7 +3,8 @@ import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "no
 import { join } from "node:path";
 import { createApp } from "../../../src/app.ts";
 import { loadCatalogFile } from "../../../src/catalog/file-source.ts";
-import { loadConfig, windowLimit } from "../../../src/config.ts";
+import { loadConfig } from "../../../src/config.ts";
+import { windowLimit } from "../../../src/config-views.ts";
 import { createLogger } from "../../../src/log.ts";
 import { DRAIN_ALL, LOST } from "../../../src/processes/messages.ts";
 import { openCounterFile } from "../../../src/store/embedded/counters.ts";

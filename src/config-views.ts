@@ -1,0 +1,47 @@
+import ipaddr from "ipaddr.js";
+import type { Config } from "./config.ts";
+
+/** The simulated bidders' latency, milliseconds. */
+export function latencyRange(config: Config): { leastMs: number; mostMs: number } {
+  const [leastMs = 0, mostMs = 0] = config.BIDDER_LATENCY_MS.split("-").map(Number);
+  return { leastMs, mostMs };
+}
+
+/** Whom bidders' endpoints may mean. */
+export const egressRule = (config: Config) => ({
+  allowPrivate: config.ALLOW_PRIVATE_BIDDERS === "true",
+});
+
+/** The CIDR ranges of TRUSTED_PROXIES; a bare address is a range of one. */
+export function trustedRanges(config: Config): string[] {
+  const ranges = config.TRUSTED_PROXIES.split(",").map((range) => range.trim());
+  return ranges
+    .filter((range) => range !== "")
+    .map((range) => {
+      if (ipaddr.IPv4.isValidFourPartDecimal(range)) return `${range}/32`;
+      return ipaddr.IPv6.isValid(range) ? `${range}/128` : range;
+    });
+}
+
+/** The limiter's setting, as the stores take it; max 0 is off. */
+export const windowLimit = (config: Config) => ({
+  max: config.RATE_LIMIT_MAX_REQUESTS,
+  windowMs: config.RATE_LIMIT_WINDOW_SECONDS * 1000,
+});
+
+/** The Redis to use, or undefined for the embedded store. */
+export function redisUrl(config: Config): string | undefined {
+  if (config.REDIS_URL !== "") return config.REDIS_URL;
+  if (config.REDIS_HOST === "") return undefined;
+  const host = config.REDIS_HOST.includes(":") ? `[${config.REDIS_HOST}]` : config.REDIS_HOST;
+  return `redis://${host}:${config.REDIS_PORT}`;
+}
+
+/** What bidders are made with. */
+export const bidderSettings = (config: Config) => ({
+  simulation: { noBidProbability: config.NO_BID_PROBABILITY, latency: latencyRange(config) },
+  egress: egressRule(config),
+  workers: config.WORKERS,
+  priceMax: config.BID_PRICE_MAX,
+  deviceIp: config.DEVICE_IP,
+});
