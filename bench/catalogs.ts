@@ -14,6 +14,8 @@ export interface BenchCatalog {
   readonly offers: readonly Offer[];
   /** Each request names another supply: its digits run through so many. Else one of `offers`. */
   readonly suppliesSpread?: number;
+  /** Where its bidders are played, without a path. */
+  readonly stubs?: readonly string[];
 }
 
 /** The one of data/, every supply with every country that it has bidders for. */
@@ -32,7 +34,7 @@ export async function sampleCatalog(): Promise<BenchCatalog> {
 export async function tenBiddersCatalog(dir: string): Promise<BenchCatalog> {
   const ids = Array.from({ length: 10 }, (_, i) => `bidder${i}`);
   const bidders = Object.fromEntries(ids.map((id) => [id, { country: "US" }]));
-  const path = await save(dir, "ten-bidders", { supplies: { wide: ids }, bidders });
+  const path = await saveCatalog(dir, "ten-bidders", { supplies: { wide: ids }, bidders });
   return { path, offers: [{ supplyId: "wide", country: "US" }] };
 }
 
@@ -62,7 +64,7 @@ export async function largeCatalog(dir: string, supplyCount: number): Promise<Be
     );
     supplies[spreadSupplyId(s)] = members;
   }
-  const path = await save(dir, "large", { supplies, bidders });
+  const path = await saveCatalog(dir, "large", { supplies, bidders });
   const offers = Array.from({ length: ASKED * ASKED_COUNTRIES }, (_, i) => ({
     supplyId: spreadSupplyId(Math.floor(((i % ASKED) * supplyCount) / ASKED)),
     country: COUNTRIES[Math.floor(i / ASKED)]!,
@@ -70,7 +72,11 @@ export async function largeCatalog(dir: string, supplyCount: number): Promise<Be
   return { path, offers };
 }
 
-async function save(dir: string, name: string, document: CatalogDocument): Promise<string> {
+export async function saveCatalog(
+  dir: string,
+  name: string,
+  document: CatalogDocument,
+): Promise<string> {
   const path = join(dir, `${name}.json`);
   await Bun.write(path, JSON.stringify(document));
   return path;

@@ -20,6 +20,8 @@ interface ChildOptions {
   env?: Readonly<Record<string, string>>;
   /** Matches what it prints once it is ready. */
   readyWhen: RegExp;
+  /** Most milliseconds until then. */
+  withinMs?: number;
 }
 
 export interface Child {
@@ -59,7 +61,8 @@ export function createChildren(): Children {
   });
   guard.unref();
 
-  async function start({ name, command, env, readyWhen }: ChildOptions) {
+  async function start(options: ChildOptions) {
+    const { name, command, env, readyWhen, withinMs = START_MS_MAX } = options;
     const cwd = join(dir, `${name}-${started++}`);
     const logPath = join(cwd, "output.log");
     mkdirSync(cwd);
@@ -78,7 +81,7 @@ export function createChildren(): Children {
     guard.stdin.write(`${child.pid}\n`);
     guard.stdin.flush();
 
-    const deadline = performance.now() + START_MS_MAX;
+    const deadline = performance.now() + withinMs;
     for (;;) {
       const output = readFileSync(logPath, "utf8");
       const greeting = output.match(readyWhen);

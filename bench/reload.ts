@@ -3,6 +3,7 @@ import type { CatalogDocument } from "../src/catalog/document.ts";
 import type { BenchCatalog } from "./catalogs.ts";
 import { type Load, runLoad } from "./load.ts";
 import type { Figures } from "./measure.ts";
+import type { Act } from "./stage.ts";
 import type { Target } from "./target.ts";
 import { createTraffic, type Traffic } from "./traffic.ts";
 
@@ -25,11 +26,7 @@ const NEW_SUPPLY = "supply-of-the-new-file";
  * a reload says how much of that is due to the machine.
  * @throws Error when the new catalog does not arrive
  */
-export async function measureReload(
-  target: Target,
-  catalog: BenchCatalog,
-  seconds: number,
-): Promise<Figures> {
+export async function measureReload({ target, catalog }: Act, seconds: number): Promise<Figures> {
   const traffic = createTraffic({ catalog, clients: "distinct" });
   traffic.take(50_000_000); // Not the addresses of the load before.
   const newPath = await writeNewCatalog(catalog);

@@ -78,7 +78,7 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
       if (pacedBy !== scenario.name || !reference) continue;
       await take(reference, referenceAct!, round, load);
     }
-    const after = await scenario.after?.(act.target, act.catalog, plan.seconds);
+    const after = await scenario.after?.(act, plan.seconds, group);
     if (after) Object.assign(samples[0]!, { figures: { ...samples[0]!.figures, ...after } });
     await group.stopAll();
   }
@@ -155,7 +155,7 @@ async function sampleInQuiet(
   label: string,
 ): Promise<Sample> {
   const run = () => load(plan, bench, act, { ...shape, seconds: plan.seconds });
-  const watch = beside && ((signal: AbortSignal) => beside(act.target, signal));
+  const watch = beside && ((signal: AbortSignal) => beside(act, signal));
   for (let attempt = 1; ; attempt++) {
     const taken = await measure(act.target, run, bench.clock, watch);
     if (!(taken.othersShare > plan.othersShareMax) || attempt === ATTEMPTS) return taken;

@@ -1,9 +1,11 @@
 import { type BenchCatalog, largeCatalog, tenBiddersCatalog } from "./catalogs.ts";
 import type { ChildGroup } from "./children.ts";
+import { type HttpBidders, httpCatalog, measureFetch, watchCalls } from "./http-bidders.ts";
 import type { Figures } from "./measure.ts";
 import { measureReload } from "./reload.ts";
+import type { Act } from "./stage.ts";
 import { askForStatistics } from "./stat-watch.ts";
-import { hasRedis, type StoreName, type Target } from "./target.ts";
+import { hasRedis, type StoreName } from "./target.ts";
 
 /** Least and most of all answers that may be of a kind, as shares of 1. */
 type Share = readonly [least: number, most: number];
@@ -43,9 +45,9 @@ export interface Scenario {
   /** The scenario that this one is compared with, besides the reference. */
   readonly against?: string;
   /** Runs during each load, until the signal. @throws Error on what must not happen */
-  readonly beside?: (target: Target, signal: AbortSignal) => Promise<Figures>;
+  readonly beside?: (act: Act, signal: AbortSignal) => Promise<Figures>;
   /** Runs once, after the loads. @throws Error on what must not happen */
-  readonly after?: (target: Target, catalog: BenchCatalog, seconds: number) => Promise<Figures>;
+  readonly after?: (act: Act, seconds: number, children: ChildGroup) => Promise<Figures>;
 }
 
 /** With the sample catalog 2 to 30 of 100 auctions find no bid, whatever the supply and country. */
@@ -172,7 +174,30 @@ export const SCENARIOS: readonly Scenario[] = [
       answers: AUCTIONS,
     }),
   ),
+  ...[1, 5, 10].flatMap((count) => [0, 20].map((latencyMs) => httpScenario({ count, latencyMs }))),
+  httpScenario({ count: 5, latencyMs: 0, isOneHung: true }),
 ];
+
+/** Auctions among bidders that are called over HTTP; nobody declines, so each is won. */
+function httpScenario(bidders: HttpBidders): Scenario {
+  const { count, latencyMs, isOneHung } = bidders;
+  const who = count === 1 ? "1 bidder" : `${count} bidders`;
+  return {
+    name: `http-${count}-${isOneHung ? "hung" : `${latencyMs}ms`}`,
+    about: `${who} over HTTP, ${latencyMs} ms each${isOneHung ? ", one of them hung" : ""}`,
+    exchange: {
+      store: "embedded",
+      isBound: true,
+      settings: { RATE_LIMIT_MAX_REQUESTS: "0", ALLOW_PRIVATE_BIDDERS: "true" },
+      catalog: (stage) => httpCatalog(stage, bidders),
+    },
+    clients: "distinct",
+    tmaxMs: isOneHung ? 100 : 2_000,
+    answers: { "200": [0.99, 1], no_bids: [0, 0.01] },
+    beside: watchCalls,
+    ...(isOneHung ? { against: "http-5-0ms" } : { after: measureFetch }),
+  };
+}
 
 /** Where the scenarios that may use either store keep their data; unset: as each one says. */
 export type StoreChoice = StoreName | "both" | undefined;

@@ -1,5 +1,5 @@
 import type { Figures } from "./measure.ts";
-import type { Target } from "./target.ts";
+import type { Act } from "./stage.ts";
 
 const FIRST_AFTER_MS = 100;
 const EVERY_MS = 1_000;
@@ -8,7 +8,10 @@ const EVERY_MS = 1_000;
  * Asks for the statistics once a second, as a dashboard would.
  * @throws Error when they are not given
  */
-export async function askForStatistics({ url }: Target, signal: AbortSignal): Promise<Figures> {
+export async function askForStatistics(
+  { target: { url } }: Act,
+  signal: AbortSignal,
+): Promise<Figures> {
   const tookMs: number[] = [];
   for (let waitMs = FIRST_AFTER_MS; ; waitMs = EVERY_MS) {
     await Bun.sleep(waitMs);

@@ -26,6 +26,7 @@ const FIGURES = [
 /** Quotients of samples from the same round, under the same load. */
 interface Comparison {
   readonly scenario: string;
+  readonly requestsPerSecond: Spread;
   readonly cpu: Spread;
   readonly p99: Spread;
 }
@@ -82,7 +83,12 @@ function compare(
   if (!other) return undefined;
   const over = (of: (sample: Sample) => number) =>
     spread(samples.map((sample, round) => of(sample) / of(other.samples[round]!)));
-  return { scenario: name, cpu: over(({ cpuUs }) => cpuUs), p99: over(({ p99Us }) => p99Us) };
+  return {
+    scenario: name,
+    requestsPerSecond: over((sample) => sample.requestsPerSecond),
+    cpu: over(({ cpuUs }) => cpuUs),
+    p99: over(({ p99Us }) => p99Us),
+  };
 }
 
 function spread(values: readonly number[]): Spread {

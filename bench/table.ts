@@ -56,9 +56,9 @@ export function writeBesides(rows: readonly Row[]): string {
       ([name, spread]) => `${name} ${inOneLine(spread, tenths)}`,
     );
     if (row.against) {
-      const { scenario, cpu, p99 } = row.against;
-      parts.push(`over ${scenario}: CPU ${inOneLine(cpu, hundredths)}`);
-      parts.push(`p99 ${inOneLine(p99, hundredths)}`);
+      const { scenario, requestsPerSecond, cpu, p99 } = row.against;
+      parts.push(`over ${scenario}: requests/s ${inOneLine(requestsPerSecond, hundredths)}`);
+      parts.push(`CPU ${inOneLine(cpu, hundredths)}`, `p99 ${inOneLine(p99, hundredths)}`);
     }
     if (parts.length === 0) return [];
     return [`${row.scenario}, ${row.connections}, ${loadOf(row)}: ${parts.join(", ")}\n`];

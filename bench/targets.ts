@@ -7,7 +7,7 @@ export interface TargetResult {
   readonly limit: number;
   /** Better still; none where there is no such figure. */
   readonly stretch: number | undefined;
-  readonly unit: "×" | "µs" | "ms" | "MiB" | "MiB/min";
+  readonly unit: "×" | "µs" | "ms" | "%" | "MiB" | "MiB/min";
   /** None: not part of this run. */
   readonly measured: Spread | undefined;
   readonly verdict: "stretch" | "met" | "missed" | "not measured";
@@ -112,6 +112,30 @@ const TARGETS: readonly Target[] = [
     of: (rows) => rows("large-catalog")?.figures["longest answer during a reload ms"],
   },
   {
+    name: "10 bidders over HTTP: CPU per call, auction included, over a bare fetch loop's",
+    limit: 1.3,
+    unit: "×",
+    of: (rows) => overFetch(rows("http-10-0ms")),
+  },
+  {
+    name: "10 bidders over HTTP, 20 ms: CPU per call, auction included, over a bare fetch loop's",
+    limit: 1.3,
+    unit: "×",
+    of: (rows) => overFetch(rows("http-10-20ms")),
+  },
+  {
+    name: "10 bidders over HTTP, 20 ms: new connections per 100 calls",
+    limit: 1,
+    unit: "%",
+    of: (rows) => rows("http-10-20ms")?.figures["new connections per 100 calls"],
+  },
+  {
+    name: "one hung bidder among five: auctions without it over auctions with it",
+    limit: 1.11, // 10 % fewer.
+    unit: "×",
+    of: (rows) => invert(rows("http-5-hung")?.against?.requestsPerSecond),
+  },
+  {
     name: "memory of the largest worker after the soak",
     limit: 110,
     unit: "MiB",
@@ -148,6 +172,23 @@ function judge(
   if (!measured || Number.isNaN(measured.median)) return "not measured";
   if (measured.median > limit) return "missed";
   return stretch !== undefined && measured.median <= stretch ? "stretch" : "met";
+}
+
+/** By medians, since the loops ran after the load of the same round. */
+function overFetch(row: Row | undefined): Spread | undefined {
+  const call = row?.figures["CPU µs per bidder call"];
+  const loop = row?.figures["CPU µs per call of a bare fetch loop"];
+  if (!call || !loop) return undefined;
+  const { median, least, most } = call;
+  return {
+    median: median / loop.median,
+    least: least / loop.median,
+    most: most / loop.median,
+  };
+}
+
+function invert(spread: Spread | undefined): Spread | undefined {
+  return spread && { median: 1 / spread.median, least: 1 / spread.most, most: 1 / spread.least };
 }
 
 function spreadOf(values: readonly number[]): Spread | undefined {
