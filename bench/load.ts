@@ -8,6 +8,8 @@ const SAMPLE_MS = 100;
 const LATENCY_US_MAX = 60_000_000;
 /** What a fixed-rate run has sent gets so long to be answered; then it counts as `unanswered`. */
 const GRACE_SECONDS = 5;
+/** Broken connections after which a run ends: the target is gone. */
+const ERRORS_MAX = 1_000;
 
 export interface LoadOptions {
   url: string;
@@ -62,6 +64,7 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
         connections,
         duration: pace ? seconds + GRACE_SECONDS : seconds,
         sampleInt: SAMPLE_MS,
+        bailout: ERRORS_MAX,
         setupClient(client) {
           prepare(client);
           pace?.take(client);
@@ -83,7 +86,7 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
     if (pace) run.on("start", () => pace.start(run.stop));
     signal?.addEventListener("abort", pace ? pace.end : run.stop, { once: true });
   });
-  pace?.end();
+  pace?.stop();
 
   const wallSeconds = (performance.now() - startedMs) / 1000;
   const { user, system } = process.cpuUsage(cpuBefore);

@@ -50,7 +50,7 @@ async function bench(order: Order): Promise<number> {
       say(`regression: ${scenario}, ${connections} connections: ${percent.toFixed(1)} % above`);
     }
     const unexpected = [...problems, ...(soak?.problems ?? [])];
-    for (const problem of unexpected) say(`unexpected answers: ${problem}`);
+    for (const problem of unexpected) say(`unexpected: ${problem}`);
     return unexpected.length + regressions.length === 0 ? 0 : EXIT_UNEXPECTED;
   } catch (error) {
     say((error as Error).message);

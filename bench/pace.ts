@@ -43,8 +43,10 @@ export interface Pace {
   start(onDone: () => void): void;
   /** To be called at each answer. @returns milliseconds since the request was due */
   answered(client: Client): number;
-  /** Plans nothing more. */
+  /** Plans nothing more; what was sent may still be answered. */
   end(): void;
+  /** Ends at once. */
+  stop(): void;
   planned(): number;
   /** From the first due time to the last answer. */
   lastedSeconds(): number;
@@ -139,6 +141,7 @@ export function createPace(options: PaceOptions): Pace {
     start,
     answered,
     end,
+    stop: () => stopTicks(),
     planned: () => planned,
     lastedSeconds: () => Math.max(lastAnswerMs - startMs, intervalMs) / 1000,
     lateMs: () => lateMs,

@@ -24,7 +24,7 @@ const NEW_SUPPLY = "supply-of-the-new-file";
  * The longest pause of any worker while its catalog is replaced, seen from outside: the slowest
  * answer to a light, steady load, counted from the time that the request was due. The same without
  * a reload says how much of that is due to the machine.
- * @throws Error when the new catalog does not arrive
+ * @throws Error when the new catalog does not arrive, or answers are lost on the way
  */
 export async function measureReload({ target, catalog }: Act, seconds: number): Promise<Figures> {
   const traffic = createTraffic({ catalog, clients: "distinct" });
@@ -36,6 +36,12 @@ export async function measureReload({ target, catalog }: Act, seconds: number): 
     runSteady(target, traffic, RELOAD_SECONDS_MAX, done.signal),
     reload(target, newPath, catalog.path, seconds).finally(() => done.abort()),
   ]);
+  const lost = [...busy.answers].filter(([kind]) => !["200", "no_bids"].includes(kind));
+  if (lost.length > 0) {
+    const kinds = lost.map(([kind, count]) => `${count} ${kind}`).join(", ");
+    const [longest, took] = [busy.maxUs / 1000, reloadMs / 1000].map(Math.round);
+    throw new Error(`reload in ${took} s, longest answer ${longest} ms, but ${kinds}`);
+  }
   return {
     "longest answer ms": quiet.maxUs / 1000,
     "longest answer during a reload ms": busy.maxUs / 1000,
@@ -74,17 +80,23 @@ async function reload(
     if (performance.now() - beganMs > RELOAD_SECONDS_MAX * 1000) {
       throw new Error("the new catalog did not arrive");
     }
-    const answer = await fetch(`${url}/bid`, {
-      method: "POST",
-      headers: { "content-type": "application/json", "x-country": "US" },
-      body: JSON.stringify({ supply_id: NEW_SUPPLY }),
-      keepalive: false,
-    });
-    const isKnown = !(await answer.text()).includes("unknown_supply");
+    const isKnown = await knowsNewSupply(url);
     knowing = isKnown ? knowing + 1 : 0;
     if (!isKnown) await Bun.sleep(ASK_EVERY_MS);
   }
   const tookMs = performance.now() - beganMs;
   await Bun.sleep(Math.min(AFTERMATH_SECONDS_MAX, seconds) * 1000);
   return tookMs;
+}
+
+/** A connection that breaks says that a worker has ended; the load tells what that has cost. */
+async function knowsNewSupply(url: string): Promise<boolean> {
+  const answer = await fetch(`${url}/bid`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-country": "US" },
+    body: JSON.stringify({ supply_id: NEW_SUPPLY }),
+    keepalive: false,
+  }).catch(() => undefined);
+  const body = await answer?.text().catch(() => undefined);
+  return body !== undefined && !body.includes("unknown_supply");
 }

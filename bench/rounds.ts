@@ -78,8 +78,12 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
       if (pacedBy !== scenario.name || !reference) continue;
       await take(reference, referenceAct!, round, load);
     }
-    const after = await scenario.after?.(act, plan.seconds, group);
-    if (after) Object.assign(samples[0]!, { figures: { ...samples[0]!.figures, ...after } });
+    try {
+      const after = await scenario.after?.(act, plan.seconds, group);
+      if (after) Object.assign(samples[0]!, { figures: { ...samples[0]!.figures, ...after } });
+    } catch (error) {
+      problems.push(`${scenario.name}, round ${round}: ${(error as Error).message}`);
+    }
     await group.stopAll();
   }
 

@@ -112,9 +112,10 @@ function shares(samples: readonly Sample[]): Row["answers"] {
   return sorted.map(([kind, count]) => ({ kind, share: count / total }));
 }
 
+/** A round in which something was not measured does not count for it. */
 function spreadFigures(samples: readonly Sample[]): Row["figures"] {
-  const names = Object.keys(samples[0]?.figures ?? {});
+  const names = new Set(samples.flatMap(({ figures }) => Object.keys(figures)));
   return Object.fromEntries(
-    names.map((name) => [name, spread(samples.map(({ figures }) => figures[name]!))]),
+    [...names].map((name) => [name, spread(samples.flatMap(({ figures }) => figures[name] ?? []))]),
   );
 }
