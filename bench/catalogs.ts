@@ -41,7 +41,7 @@ export async function tenBiddersCatalog(dir: string): Promise<BenchCatalog> {
 const COUNTRIES = "US GB DE FR CA AU JP BR IT ES NL SE NO PL IN MX KR ZA AR CH".split(" ");
 const BIDDERS = 1_000;
 const BIDDERS_PER_SUPPLY = 50;
-/** As many as the sample catalog has supplies; with as many countries as there connections. */
+/** As many as the sample catalog has supplies, each with as many countries as it has there. */
 const ASKED = 12;
 const ASKED_COUNTRIES = 4;
 
@@ -49,8 +49,8 @@ const ASKED_COUNTRIES = 4;
 export const spreadSupplyId = (index: number) => `s${String(index).padStart(6, "0")}`;
 
 /**
- * So many supplies of 50 bidders, of whom two or three may bid for a country, as in the sample: what
- * it costs more is due to its size.
+ * So many supplies of 50 bidders, of whom two or three may bid for a country, as in the sample:
+ * what it costs more is due to its size.
  */
 export async function largeCatalog(dir: string, supplyCount: number): Promise<BenchCatalog> {
   const ids = Array.from({ length: BIDDERS }, (_, i) => `bidder${String(i).padStart(4, "0")}`);

@@ -19,7 +19,7 @@ export interface Plan {
   supplies: number;
   /** What sends closed loops; a fixed rate is always autocannon's. */
   generator: "autocannon" | "wrk";
-  /** Share of one core that others may use; a measurement with more is taken again, within limits. */
+  /** Share of one core that others may use; with more, a measurement is taken again, some times. */
   othersShareMax: number;
 }
 

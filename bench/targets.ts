@@ -149,7 +149,7 @@ const TARGETS: readonly Target[] = [
   },
 ];
 
-/** Judges by medians; of several soaks by the worst. Connections that no target names: the fewest. */
+/** By medians; of several soaks by the worst. Where no connections are named: the first given. */
 export function checkTargets(rows: readonly Row[], soaks: readonly Soak[]): TargetResult[] {
   const find: Rows = (scenario, connections, isPaced = false) =>
     rows.find(
