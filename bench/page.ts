@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { type BenchChart, chartsOf } from "./charts.ts";
 import type { Results } from "./results.ts";
 import type { Row, Spread } from "./summary.ts";
-import { loadOf } from "./table.ts";
+import { loadOf, writeBesides, writeSoaks } from "./table.ts";
 import type { TargetResult } from "./targets.ts";
 
 const DRAW = fileURLToPath(new URL("./page/draw.ts", import.meta.url));
@@ -10,7 +10,7 @@ const STYLE = fileURLToPath(new URL("./page/style.css", import.meta.url));
 
 /** One page that needs nothing but itself: figures, charts and the library that draws them. */
 export async function writePage(results: Results): Promise<string> {
-  const { date, commit, machine, bun, redis, command, rows, targets } = results;
+  const { date, commit, machine, bun, redis, command, rows, soaks, targets } = results;
   const facts = [
     `${date.slice(0, 16).replace("T", " ")} UTC`,
     `commit ${commit ?? "unknown"}`,
@@ -34,6 +34,8 @@ ${writeTargets(targets)}
 <div class="charts">${charts.map(writeChart).join("\n")}</div>
 <h2>All rows</h2>
 ${writeRows(rows)}
+<h2>Measured besides</h2>
+<ul>${writeLines(`${writeBesides(rows)}${writeSoaks(soaks)}`)}</ul>
 <script>const charts = ${JSON.stringify(charts).replaceAll("<", "\\u003c")};</script>
 <script>${await bundleDrawing()}</script>
 </html>
@@ -112,6 +114,9 @@ function writeSpread(spread: Spread | undefined, digits: number): string {
   const { median, least, most } = spread;
   return `${write(median)}<small>${write(least)}–${write(most)}</small>`;
 }
+
+const writeLines = (text: string) =>
+  text.replace(/^(.+)\n/gm, (_, line: string) => `<li>${escapeHtml(line)}`);
 
 const hundredths = (value: number) => value.toFixed(2);
 
