@@ -8,7 +8,7 @@ import { createBreaker, type Permit, type Verdict } from "./breaker.ts";
 import { createConnectionPool } from "./connection-pool.ts";
 import { createNetworkTime } from "./network-time.ts";
 import { createQuota } from "./quota.ts";
-import type { BidderReply, BidderTransport } from "./transport.ts";
+import type { BidderReply, BidderTransport, Call } from "./transport.ts";
 
 /** Calls of one worker that may be under way where the catalog names no `max_in_flight`. */
 const IN_FLIGHT_MAX = 256;
@@ -68,7 +68,7 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
     onOpen: network.noteHandshake,
   });
   let inFlight = 0;
-  /** A moving mean of what its good answers took, milliseconds. */
+  /** A moving mean of what its answers took, milliseconds. */
   let usualMs = 0;
 
   function bid(request: BidRequest): BidResponse | Promise<BidResponse> {
@@ -83,75 +83,68 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
       const rate = `${settings.max_qps} calls a second`;
       return notAsked(`${rate}, of which each of ${workers} workers has its share, are used up`);
     }
-    return call(request, permit);
+    try {
+      return call(request, permit);
+    } catch (fault) {
+      permit.report("neutral");
+      throw fault;
+    }
   }
 
   function call(request: BidRequest, permit: Permit): Promise<BidResponse> {
     const sentAtMs = now();
     const auctionMs = request.deadlineAtMs - sentAtMs;
+    const { promise, resolve, reject } = Promise.withResolvers<BidResponse>();
+    let underway: Call | undefined;
     let timer: unknown;
-    let isOver = false;
-    inFlight++;
 
     function end(verdict: Verdict, reason?: string): void {
-      isOver = true;
+      underway = undefined;
       inFlight--;
       if (timer !== undefined) clearTimer(timer);
       permit.report(verdict, reason);
     }
 
-    return new Promise((resolve, reject) => {
-      const onReply = (reply: BidderReply) => {
+    function take(response: BidResponse): void {
+      const isGood = response.kind === "bid" || response.kind === "noBid";
+      end(isGood ? "good" : "failed", "reason" in response ? response.reason : undefined);
+      resolve(response);
+    }
+
+    function cut(verdict: Verdict, reason: string): void {
+      underway!.abort();
+      end(verdict, reason);
+      resolve({ kind: "timeout", reason });
+    }
+
+    /** Less than it usually takes says nothing of it: clients choose how long they wait. */
+    const cutAfter = (ms: number) =>
+      cut(ms < 2 * usualMs ? "neutral" : "failed", `no answer within ${Math.round(ms)} ms`);
+
+    function onEnd(why: AuctionEnd): void {
+      if (!underway) return;
+      if (why === "deadline") cutAfter(auctionMs);
+      else if (why === "abandoned") cut("neutral", "the client left");
+      // Nobody needs the answer, but a call that ends by itself leaves its connection for others.
+      else timer ??= setTimer(() => cutAfter(auctionMs), request.deadlineAtMs - now());
+    }
+
+    const text = message(request, auctionMs);
+    underway = transport.send(text, {
+      onReply(reply) {
         try {
-          const tookMs = now() - sentAtMs;
-          network.noteCall(tookMs);
-          finish(judge(reply, request.auctionId), tookMs);
+          take(judge(reply, request.auctionId, now() - sentAtMs));
         } catch (fault) {
-          fail(fault);
+          end("neutral"); // Ours, not the bidder's.
+          reject(fault);
         }
-      };
-      const onFailure = (reason: string) => finish({ kind: "error", reason });
-      const fail = (fault: unknown) => {
-        end("neutral"); // Our fault, not the bidder's.
-        reject(fault);
-      };
-
-      function finish(response: BidResponse, tookMs = 0): void {
-        const isGood = response.kind === "bid" || response.kind === "noBid";
-        if (isGood) usualMs += (tookMs - usualMs) * (usualMs === 0 ? 1 : SHARE);
-        end(isGood ? "good" : "failed", "reason" in response ? response.reason : undefined);
-        resolve(response);
-      }
-
-      function cut(verdict: Verdict, reason: string): void {
-        if (isOver) return;
-        underway.abort();
-        end(verdict, reason);
-        resolve({ kind: "timeout", reason });
-      }
-
-      const cutLate = (ms: number) => {
-        // Less than it usually takes says nothing about it: clients choose how long they wait.
-        cut(ms < 2 * usualMs ? "neutral" : "failed", `no answer within ${Math.round(ms)} ms`);
-      };
-
-      function onEnd(why: AuctionEnd): void {
-        if (isOver) return;
-        if (why === "deadline") cutLate(auctionMs);
-        else if (why === "abandoned") cut("neutral", "the client left");
-        // Nobody needs the answer, but a call that ends by itself leaves its connection for others.
-        else timer ??= setTimer(() => cutLate(auctionMs), request.deadlineAtMs - now());
-      }
-
-      let underway: { abort(): void };
-      try {
-        underway = transport.send(message(request, auctionMs), { onReply, onFailure });
-      } catch (fault) {
-        return fail(fault);
-      }
-      if (timeoutMs < auctionMs) timer = setTimer(() => cutLate(timeoutMs), timeoutMs);
-      request.onEnd(onEnd);
+      },
+      onFailure: (reason) => take({ kind: "error", reason }),
     });
+    inFlight++;
+    if (timeoutMs < auctionMs) timer = setTimer(() => cutAfter(timeoutMs), timeoutMs);
+    request.onEnd(onEnd);
+    return promise;
   }
 
   function message(request: BidRequest, auctionMs: number): string | Buffer {
@@ -162,12 +155,11 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
     return Buffer.concat([Buffer.from(`${head}${zipped.length}\r\n\r\n`), zipped]);
   }
 
-  function judge({ status, body }: BidderReply, auctionId: string): BidResponse {
-    if (status === 200) return judgeResponse(body.toString(), auctionId, rules);
-    if (status === 204) return { kind: "noBid" };
-    const isRedirect = status >= 300 && status < 400;
-    const reason = isRedirect ? `status ${status}, redirects are not followed` : `status ${status}`;
-    return { kind: "error", reason };
+  function judge({ status, body }: BidderReply, auctionId: string, tookMs: number): BidResponse {
+    network.noteCall(tookMs);
+    if (status !== 200 && status !== 204) return { kind: "error", reason: wordsOfStatus(status) };
+    usualMs += (tookMs - usualMs) * (usualMs === 0 ? 1 : SHARE);
+    return status === 204 ? NO_BID : judgeResponse(body.toString(), auctionId, rules);
   }
 
   return {
@@ -178,6 +170,13 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
     retire: transport.retire,
   };
 }
+
+const NO_BID: BidResponse = { kind: "noBid" };
+
+const wordsOfStatus = (status: number) =>
+  status >= 300 && status < 400
+    ? `status ${status}, redirects are not followed`
+    : `status ${status}`;
 
 const notAsked = (reason: string): BidResponse => ({ kind: "notAsked", reason });
 
