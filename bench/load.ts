@@ -29,7 +29,7 @@ export interface Load {
   readonly p99Us: number;
   readonly p999Us: number;
   readonly maxUs: number;
-  /** 99th percentile of how late a request of a fixed-rate run was sent through our own fault. */
+  /** 99th percentile of how late requests of a fixed-rate run were sent through our own fault. */
   readonly lateUs: number;
   /** Answers by `code`, "200", or what went wrong instead. */
   readonly answers: ReadonlyMap<string, number>;

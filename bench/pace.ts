@@ -23,9 +23,9 @@ interface PacedClient extends Client {
 interface Connection {
   send: () => void;
   isFree: boolean;
-  /** When the request that is under way should have been sent. */
-  dueMs: number;
-  /** The same for those that wait until the connection is free. */
+  /** From when the request that is under way counts. */
+  fromMs: number;
+  /** The due times of those that wait until the connection is free. */
   waitingMs: number[];
 }
 
@@ -33,15 +33,17 @@ interface Connection {
  * Sends at a fixed rate. Every request has its time before the run begins, evenly spread, and
  * belongs to one connection; if that still waits for an answer then, the request goes out late but
  * its latency counts from its time. So a slow answer does not keep the load away that would have
- * measured it, which is what coordinated omission means. (autocannon's own `overallRate` sends
- * each second's share of a connection at once, at full speed, and rests for what is left of it.)
+ * measured it, which is what coordinated omission means. One whose connection was free counts from
+ * when it was sent: that it was late is then our fault, and told apart. (autocannon's own
+ * `overallRate` sends each second's share of a connection at once, at full speed, and rests for
+ * what is left of it.)
  */
 export interface Pace {
   /** Takes a new connection over. */
   take(client: Client): void;
   /** @param onDone  called once everything that was planned has been answered */
   start(onDone: () => void): void;
-  /** To be called at each answer. @returns milliseconds since the request was due */
+  /** To be called at each answer. @returns milliseconds that the request took, see above */
   answered(client: Client): number;
   /** Plans nothing more; what was sent may still be answered. */
   end(): void;
@@ -74,7 +76,7 @@ export function createPace(options: PaceOptions): Pace {
     const connection: Connection = {
       send: own._doRequest.bind(own),
       isFree: false,
-      dueMs: 0,
+      fromMs: 0,
       waitingMs: [],
     };
     own._doRequest = () => sendWaiting(connection);
@@ -94,9 +96,9 @@ export function createPace(options: PaceOptions): Pace {
     else send(connection, dueMs);
   }
 
-  function send(connection: Connection, dueMs: number): void {
+  function send(connection: Connection, fromMs: number): void {
     connection.isFree = false;
-    connection.dueMs = dueMs;
+    connection.fromMs = fromMs;
     connection.send();
   }
 
@@ -111,7 +113,7 @@ export function createPace(options: PaceOptions): Pace {
         continue;
       }
       lateMs.push(nowMs - dueMs);
-      send(connection, dueMs);
+      send(connection, nowMs); // Our own lateness is no latency of the target.
     }
     finishIfDone();
   }
@@ -119,7 +121,7 @@ export function createPace(options: PaceOptions): Pace {
   function answered(client: Client): number {
     answers++;
     lastAnswerMs = now();
-    const tookMs = lastAnswerMs - byClient.get(client)!.dueMs;
+    const tookMs = lastAnswerMs - byClient.get(client)!.fromMs;
     sendDue(); // Far more often than the timer, under load.
     finishIfDone();
     return tookMs;

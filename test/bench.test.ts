@@ -131,7 +131,7 @@ test(
 test("an unknown scenario is refused by name", async () => {
   const { progress, exitCode } = await runBench("--scenario", "nothing");
   expect(exitCode).toBe(1);
-  expect(progress).toContain("Choose from reference, raw, distinct-redis");
+  expect(progress).toContain("Choose from reference, raw, one-client");
 });
 
 test("options that need another one say which", async () => {

@@ -99,10 +99,11 @@ test("ended early, it waits for what was sent and plans nothing more", () => {
   expect(isDone()).toBe(true);
 });
 
-test("lateness is told of requests whose connection was free", () => {
-  const { pace, advanceTo } = manualPace(100, 1, 0.02);
+test("our own lateness, on a free connection, is told apart from the latency", () => {
+  const { pace, advanceTo, answer } = manualPace(100, 1, 0.02);
   advanceTo(107);
-  expect(pace.lateMs()).toEqual([7]);
   advanceTo(130);
+  expect(answer(0)).toBe(23);
+  expect(answer(0)).toBe(20); // It was due at 110, and had to wait for the other.
   expect(pace.lateMs()).toEqual([7]);
 });
