@@ -57,13 +57,12 @@ export function createRoster(
   }
 
   function findBidder(entry: CatalogBidder): Bidder {
-    const known = engaged.get(entry.id);
-    const bidder = known && isSame(known.entry, entry) ? known.bidder : createBidder(entry);
-    if (catalog.bidders.get(entry.id) === entry) engage(entry, bidder);
-    else {
-      bidders.set(entry, bidder);
-      if (bidder !== known?.bidder) bidder.retire?.(); // Its catalog has gone already.
-    }
+    const current = catalog.bidders.get(entry.id);
+    const isInForce = current !== undefined && isSame(current, entry);
+    const bidder = (isInForce && engaged.get(entry.id)?.bidder) || createBidder(entry);
+    bidders.set(entry, bidder);
+    if (isInForce) engage(current, bidder);
+    else bidder.retire?.(); // Its catalog has gone already.
     return bidder;
   }
 

@@ -1,6 +1,7 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Bidder } from "../../src/auction/bidder.ts";
 import { createRoster } from "../../src/auction/roster.ts";
+import type { BidderDocument, CatalogDocument } from "../../src/catalog/document.ts";
 
 const first = { supplies: { s: ["a"] }, bidders: { a: { country: "US" } } };
 const second = { supplies: { s: ["b"] }, bidders: { b: { country: "GB" } } };
@@ -33,4 +34,88 @@ test("makes each bidder once for a snapshot", () => {
   const entry = roster.catalog().supplies.get("s")!.bidders[0]!;
   expect(roster.bidderOf(entry)).toBe(roster.bidderOf(entry));
   expect(made).toBe(1);
+});
+
+describe("a bidder that has been asked", () => {
+  const endpoint = "http://bidder.test/";
+  const documentOf = (settings: Record<string, BidderDocument>): CatalogDocument => ({
+    supplies: { s: Object.keys(settings) },
+    bidders: settings,
+  });
+
+  /** A roster whose bidders tell when they are retired. */
+  function watchedRoster(settings: Record<string, BidderDocument>) {
+    const made: string[] = [];
+    const retired: string[] = [];
+    const roster = createRoster(documentOf(settings), 1, ({ id }) => {
+      const name = `${id}${made.length}`;
+      made.push(name);
+      return {
+        id: name,
+        isAwaited: true,
+        bid: () => ({ kind: "noBid" }),
+        trouble: () => (id === "sick" ? "breaker open" : undefined),
+        retire: () => void retired.push(name),
+      };
+    });
+    const entryOf = (id: string) => roster.catalog().bidders.get(id)!;
+    return {
+      ...roster,
+      made,
+      retired,
+      entryOf,
+      askFor: (id: string) => roster.bidderOf(entryOf(id)).id,
+      swapTo: (next: Record<string, BidderDocument>) => roster.swap(documentOf(next), 2),
+    };
+  }
+
+  test("stays the same over a swap that leaves its settings as they are", () => {
+    const roster = watchedRoster({ a: { country: "US", endpoint }, b: { country: "US" } });
+    expect(roster.askFor("a")).toBe("a0");
+    for (let i = 0; i < 3; i++) {
+      roster.swapTo({ a: { country: "US", endpoint } });
+      expect(roster.askFor("a")).toBe("a0");
+    }
+    expect(roster.retired).toEqual([]);
+  });
+
+  test("is retired when its settings change or it leaves, and only then replaced", () => {
+    const roster = watchedRoster({ a: { country: "US" }, b: { country: "US" } });
+    roster.askFor("a");
+    roster.askFor("b");
+    roster.swapTo({ a: { country: "US", timeout_ms: 5 } });
+    expect(roster.retired).toEqual(["a0", "b1"]);
+    expect(roster.made).toEqual(["a0", "b1"]);
+    expect(roster.askFor("a")).toBe("a2");
+  });
+
+  test("serves auctions of both snapshots during a swap", () => {
+    const roster = watchedRoster({ a: { country: "US" } });
+    const old = roster.entryOf("a");
+    roster.swapTo({ a: { country: "US" } });
+    expect(roster.bidderOf(old)).toBe(roster.bidderOf(roster.entryOf("a")));
+    roster.swapTo({});
+    expect(roster.bidderOf(old).id).toBe("a0");
+    expect(roster.made.length).toBe(1);
+  });
+
+  test("is retired at once when its catalog had gone before it was first asked", () => {
+    const roster = watchedRoster({ a: { country: "US" } });
+    const old = roster.entryOf("a");
+    roster.swapTo({ a: { country: "GB" } });
+    expect(roster.bidderOf(old).id).toBe("a0");
+    expect(roster.retired).toEqual(["a0"]);
+    expect(roster.askFor("a")).toBe("a1");
+    expect(roster.bidderOf(old).id).toBe("a0");
+  });
+
+  test("shows what keeps it from being asked", () => {
+    const roster = watchedRoster({ well: { country: "US" }, sick: { country: "US" } });
+    expect(roster.troubles()).toEqual([]);
+    roster.askFor("well");
+    roster.askFor("sick");
+    expect(roster.troubles()).toEqual([{ bidderId: "sick", cause: "breaker open" }]);
+    roster.swapTo({ well: { country: "US" } });
+    expect(roster.troubles()).toEqual([]);
+  });
 });

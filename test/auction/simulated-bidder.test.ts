@@ -91,6 +91,27 @@ describe("simulated bidder", () => {
     );
   });
 
+  test("times out, at its own timeout, when it would answer later", async () => {
+    const waits: number[] = [];
+    const options = {
+      noBidProbability: 1,
+      latency: { leastMs: 10, mostMs: 50 },
+      timeoutMs: 30,
+      wait: async (ms: number) => void waits.push(ms),
+    };
+    const late = createSimulatedBidder("b", { ...options, random: scripted(0.75) });
+    expect(await late.bid(REQUEST)).toEqual({ kind: "timeout", reason: "no answer within 30 ms" });
+    const inTime = createSimulatedBidder("b", { ...options, random: scripted(0.5, 0) });
+    expect(await inTime.bid(REQUEST)).toEqual({ kind: "noBid" });
+    expect(waits).toEqual([30, 30]);
+  });
+
+  test("is waited for unless it is said not to be", () => {
+    const options = { noBidProbability: 0, latency: NO_LATENCY };
+    expect(createSimulatedBidder("b", options).isAwaited).toBe(true);
+    expect(createSimulatedBidder("b", { ...options, isAwaited: false }).isAwaited).toBe(false);
+  });
+
   test("carries its id", () => {
     expect(bidderWith(0).id).toBe("b");
   });

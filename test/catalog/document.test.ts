@@ -113,6 +113,31 @@ describe("validateCatalog", () => {
     expect(problemsOf(withSupply(supply))).toEqual([]);
   });
 
+  test.each([
+    [
+      { endpoint: "http://10.0.0.1/bid" },
+      "#/bidders/b/endpoint: expected a public address, 10.0.0.1 is private " +
+        "(ALLOW_PRIVATE_BIDDERS=true allows it)",
+    ],
+    [
+      { endpoint: "http://a@b/" },
+      "#/bidders/b/endpoint: expected a URL without a user: use headers",
+    ],
+    [
+      { headers: { "X-Key": "1", "Content-Length": "7" } },
+      "#/bidders/b/headers/Content-Length: expected a header that the exchange does not set itself",
+    ],
+    [{ latency_ms: "20-10" }, "#/bidders/b/latency_ms: expected the least before the most"],
+  ])("refuses a bidder with %j", (more, problem) => {
+    expect(problemsOf(withBidder(more))).toEqual([problem]);
+  });
+
+  test("accepts bidders on this machine where private ones are allowed", () => {
+    const input = withBidder({ endpoint: "http://localhost:9000/bid" });
+    expect(validateCatalog(input, { allowPrivate: true }) as unknown).toBe(input);
+    expect(problemsOf(input).length).toBe(1);
+  });
+
   test("points into the long form of a supply", () => {
     const input = { supplies: { s: { bidders: ["nobody"], floor: "1" } }, bidders: {} };
     expect(problemsOf(input)[0]).toBe("#/supplies/s/floor: expected number");
