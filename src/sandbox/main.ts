@@ -116,16 +116,17 @@ const integer = (minimum: number, maximum: number) => (text: string) => {
 
 const program = new Command("sandbox")
   .description("Stub bidders that speak OpenRTB 2.6 over HTTP, with and without manners.")
-  .option("--profiles <file>", "the bidders and the catalog", SAMPLE)
-  .option(
-    "--seed <number>",
-    "instead of the file's: same seed, same answers",
-    integer(0, 2 ** 32 - 1),
+  .addOption(
+    new Option("--profiles <file>", "the bidders and the catalog").default(
+      SAMPLE,
+      "data/sandbox.json",
+    ),
   )
-  .option("--processes <number>", "most processes for the bidders", integer(1, 64), 16)
+  .option("--seed <n>", "instead of the file's: same seed, same answers", integer(0, 2 ** 32 - 1))
+  .option("--processes <n>", "most processes for the bidders", integer(1, 64), 16)
   .option("--with-exchange", "start an exchange that bids with them")
   .addOption(
-    new Option("--port <number>", "of that exchange; 0 picks one")
+    new Option("--port <n>", "of that exchange; 0 picks one")
       .env("PORT")
       .argParser(integer(0, 65_535))
       .default(8000),
