@@ -172,7 +172,8 @@ describe("bad arguments", () => {
     ["--processes", "0"],
     ["--port", "x"],
   ])("%s %s is refused with the rule", async (flag, value) => {
-    const { code, stderr } = await startSandbox([flag, value]).exited;
+    await using sandbox = startSandbox([flag, value]);
+    const { code, stderr } = await sandbox.exited;
     expect(code).toBe(1);
     expect(stderr).toContain("Expected a whole number from ");
   });
