@@ -8,11 +8,17 @@ export interface ConnectionPoolOptions {
   peer: Omit<Peer, "address">;
   /** Most connections at a time, those that are being opened included. */
   connectionsMax: number;
+  /** Longest that one may take to open, milliseconds. */
+  openMs?: number;
   /** Told the time of one way there and back over the network. */
   onOpen?: (handshakeMs: number) => void;
   /** Monotonic clock, milliseconds. */
   now?: () => number;
 }
+
+const OPEN_MS = 1_000;
+/** Connections that did not open in time and that the kernel still tries. */
+const LOST_MAX = 128;
 
 /** A call, and the connection that it is on once there is one. */
 interface Underway extends Exchange {
@@ -28,11 +34,14 @@ interface Underway extends Exchange {
  * of its own: a server may close an idle one just then. Redirects are answers like any other.
  */
 export function createConnectionPool(options: ConnectionPoolOptions): BidderTransport {
-  const { addresses, peer, connectionsMax, onOpen, now = () => performance.now() } = options;
+  const { addresses, peer, connectionsMax, openMs = OPEN_MS, onOpen } = options;
+  const { now = () => performance.now() } = options;
   const idle: Connection[] = [];
   const waiting = new Set<Underway>();
   let opening = 0;
+  /** Open, or being opened. */
   let count = 0;
+  let lost = 0;
   let isRetired = false;
 
   function send(request: string | Buffer, listener: CallListener): Call {
@@ -57,7 +66,7 @@ export function createConnectionPool(options: ConnectionPoolOptions): BidderTran
   function wait(call: Underway): void {
     waiting.add(call);
     if (opening >= waiting.size) return;
-    if (count < connectionsMax) open();
+    if (count < connectionsMax && lost < LOST_MAX) open();
     else queueMicrotask(() => fail(call, `${connectionsMax} connections, none is free`));
   }
 
@@ -87,10 +96,13 @@ export function createConnectionPool(options: ConnectionPoolOptions): BidderTran
       },
       onRefused(reason) {
         addresses.turn();
+        lost++;
         refuse(reason);
       },
+      onGone: () => void lost--,
       onFree: free,
       onClosed: forget,
+      openMs,
       now,
     });
   }

@@ -28,12 +28,19 @@ export interface ConnectionOptions {
   peer: Peer;
   /** The connection may carry calls; `handshakeMs` is the time of one way there and back. */
   onOpen: (connection: Connection, handshakeMs: number) => void;
-  /** It never opened. */
+  /** It does not open, or not in time: then it may stay in the kernel's hands for minutes. */
   onRefused: (reason: string) => void;
+  /** The end of one that was refused. */
+  onGone: () => void;
   /** Its call has ended, and it may carry the next one. */
   onFree: (connection: Connection) => void;
-  /** It has closed. Without a call unless the server closed it before it answered anything. */
+  /**
+   * The end of one that was open. With a call where the server closed it before it answered
+   * anything, as it may do with an idle connection.
+   */
   onClosed: (connection: Connection, stale: Exchange | undefined) => void;
+  /** Longest that it may take to open, milliseconds. */
+  openMs: number;
   /** Monotonic clock, milliseconds. */
   now: () => number;
 }
@@ -72,7 +79,7 @@ const SECURE_HANDLERS: SocketHandler<Events> = {
 
 /** Begins to connect; what becomes of it is told to the options. */
 export function openConnection(options: ConnectionOptions): void {
-  const { peer, onOpen, onRefused, onFree, onClosed, now } = options;
+  const { peer, onOpen, onRefused, onGone, onFree, onClosed, openMs, now } = options;
   const reader = createResponseReader();
   const beganAtMs = now();
   let socket: Socket<Events> | undefined;
@@ -80,12 +87,22 @@ export function openConnection(options: ConnectionOptions): void {
   let exchange: Exchange | undefined;
   let unsent: Buffer | undefined;
   let hasCarried = false;
-  let state: "opening" | "open" | "closed" = "opening";
+  /** `refused`: nobody waits for it any more. */
+  let state: "opening" | "refused" | "open" | "closed" = "opening";
   const connection: Connection = { start, destroy };
+  const timer = setTimeout(() => refuse(`not connected within ${openMs} ms`), openMs);
 
   function opened(): void {
     state = "open";
+    clearTimeout(timer);
     onOpen(connection, handshakeMs);
+  }
+
+  function refuse(reason: string): void {
+    state = "refused";
+    clearTimeout(timer);
+    socket?.terminate();
+    onRefused(reason);
   }
 
   function start(next: Exchange): void {
@@ -109,10 +126,12 @@ export function openConnection(options: ConnectionOptions): void {
 
   function destroy(): void {
     if (state === "closed") return;
+    const wasOpen = state === "open";
     state = "closed";
     exchange = undefined;
     socket?.terminate();
-    onClosed(connection, undefined);
+    if (wasOpen) onClosed(connection, undefined);
+    else onGone();
   }
 
   function fail(reason: string): void {
@@ -124,6 +143,7 @@ export function openConnection(options: ConnectionOptions): void {
   const events: Events = {
     connected(opening) {
       socket = opening;
+      if (state === "refused") return void socket.terminate();
       socket.setNoDelay(true);
       socket.timeout(QUIET_SECONDS_MAX);
       handshakeMs = now() - beganAtMs;
@@ -132,7 +152,7 @@ export function openConnection(options: ConnectionOptions): void {
     secured(isTrusted, error) {
       if (state !== "opening") return;
       if (isTrusted) opened();
-      else events.closed(`certificate refused: ${wordsOf(error)}`);
+      else refuse(`certificate refused: ${wordsOf(error)}`);
     },
     received(bytes) {
       if (state !== "open") return;
@@ -154,16 +174,11 @@ export function openConnection(options: ConnectionOptions): void {
       if (unsent) write(unsent);
     },
     quiet() {
-      if (state === "opening") events.closed("no TLS handshake");
-      else if (!exchange) destroy(); // A call has a deadline of its own.
+      if (state === "open" && !exchange) destroy(); // A call has a deadline of its own.
     },
     closed(reason) {
       if (state === "closed") return;
-      if (state === "opening") {
-        state = "closed";
-        socket?.terminate();
-        return onRefused(reason);
-      }
+      if (state === "opening") refuse(reason);
       if (!exchange) return destroy();
       // A server may close an idle connection at any time, also while a request is on its way.
       if (hasCarried && !reader.hasBegun() && !exchange.isRepeated) {

@@ -14,6 +14,8 @@ import type { BidderReply, BidderTransport, Call } from "./transport.ts";
 const IN_FLIGHT_MAX = 256;
 /** What we need ourselves from a bidder's answer to the client's, milliseconds. */
 const RESERVE_MS = 3;
+/** No bidder across a network can be blamed for not answering in less, milliseconds. */
+const FAIR_MS = 10;
 /** How much of a new answer's time counts for what is usual. */
 const SHARE = 1 / 8;
 
@@ -117,9 +119,11 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
       resolve({ kind: "timeout", reason });
     }
 
-    /** Less than it usually takes says nothing of it: clients choose how long they wait. */
-    const cutAfter = (ms: number) =>
-      cut(ms < 2 * usualMs ? "neutral" : "failed", `no answer within ${Math.round(ms)} ms`);
+    /** Too short a time says nothing of the bidder: clients choose how long they wait. */
+    const cutAfter = (ms: number) => {
+      const isFair = ms >= Math.max(FAIR_MS, 2 * usualMs);
+      cut(isFair ? "failed" : "neutral", `no answer within ${Math.round(ms)} ms`);
+    };
 
     function onEnd(why: AuctionEnd): void {
       if (!underway) return;

@@ -277,6 +277,28 @@ describe("encrypted connections", () => {
     await until("the connection is closed", () => server.open() === 0);
   });
 
+  test("that do not open in time fail their calls, and the next call opens another one", async () => {
+    let isMute = true;
+    await using mute = serveBidder(() => OK);
+    await using server = serveBidder(() => OK, { tls });
+    const peer = { port: 0, tls: { serverName: "bidder.test", ca: AUTHORITY } };
+    const pool = createConnectionPool({
+      addresses: createAddressBook({ host: "127.0.0.1", egress: { allowPrivate: true } }),
+      peer: {
+        ...peer,
+        get port() {
+          return isMute ? mute.port : server.port;
+        },
+      },
+      connectionsMax: 1,
+      openMs: 30,
+    });
+    expect(await callOf(pool)).toBe("not connected within 30 ms");
+    await until("the connection is given up", () => mute.open() === 0);
+    isMute = false;
+    expect(await callOf(pool)).toBe("200 {}");
+  });
+
   test("fail against a server that does not encrypt", async () => {
     await using server = serveBidder(() => OK);
     const peer = { port: server.port, tls: { serverName: "bidder.test", ca: AUTHORITY } };

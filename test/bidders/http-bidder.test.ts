@@ -346,6 +346,17 @@ describe("the breaker", () => {
     expect(changes.length).toBe(1);
   });
 
+  test("is not opened by clients that wait less than any network needs", async () => {
+    const { ask, pass, changes } = scriptedBidder();
+    for (let i = 0; i < 50; i++) {
+      const { end } = ask(9);
+      await pass(9);
+      end("deadline");
+    }
+    await pass(0);
+    expect(changes).toEqual([]);
+  });
+
   test("opens again when the trial fails, and tries again when the trial's client left", async () => {
     const { ask, pass, breakIt, changes, calls } = scriptedBidder();
     await breakIt();
