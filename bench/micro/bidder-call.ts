@@ -2,6 +2,7 @@ import type { AuctionEnd, Bidder, BidRequest } from "../../src/auction/bidder.ts
 import { createBidRequestWriter } from "../../src/bidders/bid-request.ts";
 import { createHttpBidder } from "../../src/bidders/http-bidder.ts";
 import { buildCatalog, type Supply } from "../../src/catalog/catalog.ts";
+import { createChildren } from "../children.ts";
 
 /*
  * What does a call of a bidder cost? CPU microseconds of this process per call, next to a bare loop
@@ -26,13 +27,21 @@ function serveStub(): void {
       return Response.json({ id, seatbid: [{ bid: [{ id: "1", impid: "1", price: 0.5 }] }] });
     },
   });
-  console.log(server.url.href);
+  process.stdout.write(`${server.url.href}\n`);
 }
 
 async function compare(): Promise<void> {
-  const stub = Bun.spawn([process.execPath, import.meta.path, "stub"], { stdout: "pipe" });
-  const first = await stub.stdout.getReader().read();
-  const url = new TextDecoder().decode(first.value).trim();
+  const children = createChildren();
+  try {
+    const command = [process.execPath, import.meta.path, "stub"];
+    const stub = await children.group().start({ name: "stub", command, readyWhen: /http:\S+/ });
+    await compareAt(stub.greeting[0]);
+  } finally {
+    await children.stopAll();
+  }
+}
+
+async function compareAt(url: string): Promise<void> {
   const supply = supplyOf(url);
   const bidder = openBidder(supply);
   const ways = { fetch: () => callByFetch(url), bidder: () => callBidder(bidder, supply) };
@@ -50,17 +59,16 @@ async function compare(): Promise<void> {
       opened[name]! += (await countPorts(url)) - portsBefore;
     }
   }
-  stub.kill();
+  bidder.retire?.();
   for (const [name, values] of Object.entries(microseconds)) {
     values.sort((a, b) => a - b);
     const perCall = ((opened[name]! / (ROUNDS * CALLS)) * 100).toFixed(2);
-    console.log(
+    process.stdout.write(
       `${name}: ${values[values.length >> 1]!.toFixed(1)} us CPU per call (median of ${ROUNDS} ` +
-        `rounds, least ${values[0]!.toFixed(1)}), new connections ${perCall} % of calls`,
+        `rounds, least ${values[0]!.toFixed(1)}), new connections ${perCall} % of calls\n`,
     );
   }
-  console.log(`${IN_FLIGHT} in flight, checksum ${checksum}`);
-  process.exit(0);
+  process.stdout.write(`${IN_FLIGHT} in flight, checksum ${checksum}\n`);
 }
 
 /** @returns the sum of all prices */
@@ -129,7 +137,7 @@ function openBidder(supply: Supply): Bidder {
     workers: 1,
     priceMax: 1_000,
     writer: createBidRequestWriter("truncated"),
-    onChange: (trouble) => console.log(trouble),
+    onChange: (trouble) => process.stderr.write(`${trouble}\n`),
   });
 }
 
