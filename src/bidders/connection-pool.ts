@@ -53,8 +53,7 @@ export function createConnectionPool(options: ConnectionPoolOptions): BidderTran
   }
 
   function abort(call: Underway): void {
-    if (!waiting.delete(call)) call.connection?.destroy();
-    call.connection = undefined;
+    if (!waiting.delete(call)) call.connection?.abort(call);
   }
 
   function put(call: Underway, connection: Connection): void {
@@ -132,9 +131,7 @@ export function createConnectionPool(options: ConnectionPoolOptions): BidderTran
     if (place >= 0) idle.splice(place, 1);
     if (!stale) return;
     stale.isRepeated = true;
-    const call = stale as Underway;
-    call.connection = undefined;
-    wait(call);
+    wait(stale as Underway);
   }
 
   function retire(): void {

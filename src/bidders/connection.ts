@@ -48,6 +48,8 @@ export interface ConnectionOptions {
 /** One HTTP/1.1 connection: one call at a time, as many as both sides like. */
 export interface Connection {
   start(exchange: Exchange): void;
+  /** Closes it at once where it carries this call, which is told nothing more. */
+  abort(exchange: Exchange): void;
   /** Closes it at once, and forgets its call. */
   destroy(): void;
 }
@@ -89,7 +91,7 @@ export function openConnection(options: ConnectionOptions): void {
   let hasCarried = false;
   /** `refused`: nobody waits for it any more. */
   let state: "opening" | "refused" | "open" | "closed" = "opening";
-  const connection: Connection = { start, destroy };
+  const connection: Connection = { start, abort, destroy };
   const timer = setTimeout(() => refuse(`not connected within ${openMs} ms`), openMs);
 
   function opened(): void {
@@ -108,6 +110,10 @@ export function openConnection(options: ConnectionOptions): void {
   function start(next: Exchange): void {
     exchange = next;
     write(next.request);
+  }
+
+  function abort(call: Exchange): void {
+    if (exchange === call) destroy();
   }
 
   function write(bytes: string | Buffer): void {
@@ -184,6 +190,7 @@ export function openConnection(options: ConnectionOptions): void {
       if (hasCarried && !reader.hasBegun() && !exchange.isRepeated) {
         const stale = exchange;
         state = "closed";
+        socket?.terminate();
         return onClosed(connection, stale);
       }
       let response: ReadResponse;
@@ -198,14 +205,18 @@ export function openConnection(options: ConnectionOptions): void {
     },
   };
 
-  const { address, port, tls } = peer;
-  Bun.connect<Events>({
+  connect(peer, events).catch((error) => events.closed(wordsOf(error)));
+}
+
+/** Rejects for whatever reason there is no connection, also where the settings are of no use. */
+async function connect({ address, port, tls }: Peer, events: Events): Promise<void> {
+  await Bun.connect<Events>({
     hostname: address,
     port,
     data: events,
     socket: tls ? SECURE_HANDLERS : HANDLERS,
     ...(tls && { tls: { ...tls, rejectUnauthorized: true } }),
-  }).catch((error) => events.closed(wordsOf(error)));
+  });
 }
 
 function reasonOf(error: unknown): string {

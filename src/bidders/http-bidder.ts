@@ -99,9 +99,10 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
     const { promise, resolve, reject } = Promise.withResolvers<BidResponse>();
     let underway: Call | undefined;
     let timer: unknown;
+    let isOver = false;
 
     function end(verdict: Verdict, reason?: string): void {
-      underway = undefined;
+      isOver = true;
       inFlight--;
       if (timer !== undefined) clearTimer(timer);
       permit.report(verdict, reason);
@@ -114,7 +115,7 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
     }
 
     function cut(verdict: Verdict, reason: string): void {
-      underway!.abort();
+      underway?.abort();
       end(verdict, reason);
       resolve({ kind: "timeout", reason });
     }
@@ -126,7 +127,7 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
     };
 
     function onEnd(why: AuctionEnd): void {
-      if (!underway) return;
+      if (isOver) return;
       if (why === "deadline") cutAfter(auctionMs);
       else if (why === "abandoned") cut("neutral", "the client left");
       // Nobody needs the answer, but a call that ends by itself leaves its connection for others.
@@ -134,18 +135,20 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
     }
 
     const text = message(request, auctionMs);
+    inFlight++;
     underway = transport.send(text, {
       onReply(reply) {
+        let response: BidResponse;
         try {
-          take(judge(reply, request.auctionId, now() - sentAtMs));
+          response = judge(reply, request.auctionId, now() - sentAtMs);
         } catch (fault) {
           end("neutral"); // Ours, not the bidder's.
-          reject(fault);
+          return reject(fault);
         }
+        take(response);
       },
       onFailure: (reason) => take({ kind: "error", reason }),
     });
-    inFlight++;
     if (timeoutMs < auctionMs) timer = setTimer(() => cutAfter(timeoutMs), timeoutMs);
     request.onEnd(onEnd);
     return promise;

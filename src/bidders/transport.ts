@@ -13,7 +13,10 @@ export interface CallListener {
 
 /** A call under way. */
 export interface Call {
-  /** Ends it without an answer. Its connection is closed: the rest of an answer may come on it. */
+  /**
+   * Ends it without an answer. Its connection is closed: the rest of an answer may come on it. Does
+   * nothing where the call has ended.
+   */
   abort(): void;
 }
 

@@ -15,8 +15,9 @@ export function endpointProblem(
   { allowPrivate }: EgressRule,
 ): string | undefined {
   if (!URL.canParse(endpoint)) return "expected an http or https URL";
-  const { username, password, hostname, hash } = new URL(endpoint);
+  const { username, password, hostname, port, hash } = new URL(endpoint);
   if (username !== "" || password !== "") return "expected a URL without a user: use headers";
+  if (port === "0") return "expected a port above 0";
   if (hash !== "") return "expected a URL without a fragment";
   if (allowPrivate) return undefined;
   const host = hostname.replace(/^\[|\]$/g, "").replace(/\.$/, "");

@@ -164,6 +164,21 @@ describe("connection pool", () => {
     expect(told).toEqual([]);
   });
 
+  test("aborting a call that has ended does nothing to the next one on its connection", async () => {
+    const gate = Promise.withResolvers<Scene>();
+    await using server = serveBidder(() => (server.requests.length === 1 ? OK : gate.promise));
+    const pool = poolTo(server.port);
+    const ended = Promise.withResolvers<void>();
+    const first = pool.send(REQUEST, { onReply: () => ended.resolve(), onFailure: () => {} });
+    await ended.promise;
+    const second = callOf(pool);
+    await until("the second call is there", () => server.requests.length === 2);
+    first.abort();
+    gate.resolve(OK);
+    expect(await second).toBe("200 {}");
+    expect(server.accepted()).toBe(1);
+  });
+
   test("a connection that opens after its call was aborted serves the next", async () => {
     await using server = serveBidder(() => OK);
     const pool = poolTo(server.port);

@@ -76,6 +76,7 @@ describe("endpointProblem", () => {
     ["http://[::1/", "expected an http or https URL"],
     ["http://user@bidder.example/", "expected a URL without a user: use headers"],
     ["http://:secret@bidder.example/", "expected a URL without a user: use headers"],
+    ["http://bidder.example:0/", "expected a port above 0"],
     ["http://bidder.example/#here", "expected a URL without a fragment"],
   ])("refuses %s in any case", (endpoint, problem) => {
     expect(endpointProblem(endpoint, { allowPrivate: true })).toBe(problem);
