@@ -1,3 +1,4 @@
+import { bomb } from "./faults.ts";
 import { listenPlainly } from "./plain-listener.ts";
 import { isFault } from "./profile.ts";
 import { listenRoughly } from "./rough-listener.ts";
@@ -14,7 +15,9 @@ export interface Stub {
 /** Opens a bidder. Only those that may break a connection pay for being able to. */
 export async function openStub(order: StubOrder): Promise<Stub> {
   const bidder = createStubBidder(order);
-  const isRough = Object.keys(order.profile.misbehaviours).some(isFault);
+  const { misbehaviours } = order.profile;
+  if (misbehaviours.gzip_bomb) bomb();
+  const isRough = Object.keys(misbehaviours).some(isFault);
   const listener = isRough ? await listenRoughly(bidder) : listenPlainly(bidder);
   return { ...listener, counters: bidder.counters };
 }
