@@ -5,10 +5,12 @@ export interface Deadlines {
   stop(): void;
 }
 
+/** One that waits, between the one that began before it and the one that began after. */
 interface Guarded {
   expiresAtMs: number;
-  isSettled: boolean;
   expire: () => void;
+  before: Guarded;
+  after: Guarded;
 }
 
 /**
@@ -20,39 +22,52 @@ export function createDeadlines(
   everyMs = 50,
   now: () => number = () => performance.now(),
 ): Deadlines {
-  // Settled ones leave when they come to the front: at most one budget's worth of requests.
-  let waiting: Guarded[] = [];
+  // Both ends of the list. Who settles leaves it at once: it holds the whole request in memory.
+  const ends = { expiresAtMs: Number.POSITIVE_INFINITY, expire() {} } as Guarded;
+  ends.before = ends;
+  ends.after = ends;
   const timer = setInterval(sweep, everyMs);
 
   function sweep(): void {
     const nowMs = now();
-    let gone = 0;
-    for (const guarded of waiting) {
-      if (!guarded.isSettled && guarded.expiresAtMs > nowMs) break;
-      if (!guarded.isSettled) guarded.expire();
-      gone++;
+    while (ends.after.expiresAtMs <= nowMs) {
+      const { after: expired } = ends;
+      leave(expired);
+      expired.expire();
     }
-    if (gone > 0) waiting = waiting.slice(gone);
+  }
+
+  function enter(expire: () => void): Guarded {
+    const last = ends.before;
+    const guarded = { expiresAtMs: now() + budgetMs, expire, before: last, after: ends };
+    last.after = guarded;
+    ends.before = guarded;
+    return guarded;
+  }
+
+  function leave({ before, after }: Guarded): void {
+    before.after = after;
+    after.before = before;
   }
 
   function guard<T>(work: Promise<T>, onExpired: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      const guarded: Guarded = {
-        expiresAtMs: now() + budgetMs,
-        isSettled: false,
-        expire() {
-          guarded.isSettled = true;
-          resolve(onExpired());
-        },
+      let isOver = false;
+      const guarded = enter(() => {
+        isOver = true;
+        resolve(onExpired());
+      });
+      const end = () => {
+        if (!isOver) leave(guarded);
+        isOver = true;
       };
-      waiting.push(guarded);
       work.then(
         (value) => {
-          guarded.isSettled = true;
+          end();
           resolve(value);
         },
         (fault) => {
-          guarded.isSettled = true;
+          end();
           reject(fault);
         },
       );

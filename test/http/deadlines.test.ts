@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { createDeadlines, type Deadlines } from "../../src/http/deadlines.ts";
+import { until } from "../support/until.ts";
 
 const BUDGET_MS = 1_000;
 const never = () => new Promise<never>(() => {});
@@ -100,5 +101,23 @@ describe("deadlines", () => {
     stop();
     await advance(BUDGET_MS * 2);
     expect(ends).toEqual([]);
+  });
+
+  test("hold nothing of work that has ended, though others began before it", async () => {
+    const { guard } = manualDeadlines();
+    let isGone = false;
+    const registry = new FinalizationRegistry(() => {
+      isGone = true;
+    });
+    guard(never(), () => "expired");
+    await (async () => {
+      const request = { size: 1 };
+      registry.register(request, undefined);
+      await guard(Promise.resolve(1), () => request.size);
+    })();
+    await until("the request is collected", () => {
+      Bun.gc(true);
+      return isGone;
+    });
   });
 });
