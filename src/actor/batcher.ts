@@ -11,13 +11,14 @@ export interface BatcherOptions<Message, Reply> {
    * that message alone; a rejection fails the batch.
    */
   handle: (batch: readonly Message[]) => Promise<readonly (Reply | Error)[]>;
-  /** Starts the first batch after idleness, so that one event-loop turn shares it. */
+  /** Calls back a turn of the event loop later, when what has arrived meanwhile was handed over. */
   schedule?: (send: () => void) => void;
 }
 
 /**
- * An actor whose mailbox is the batch: while one batch is in flight, the next collects. It grows
- * with the load, and at no load nobody waits.
+ * An actor whose mailbox is the batch: while one batch is in flight, the next collects. It leaves
+ * when a turn of the event loop has brought nobody new, so it grows with the load, and at no load
+ * nobody waits.
  */
 export interface Batcher<Message, Reply> {
   /** @throws MailboxFullError, the message's own error, or what `handle` rejected with. */
@@ -42,6 +43,8 @@ export function createBatcher<Message, Reply>(
   let waiting: Waiter<Message, Reply>[] = [];
   let inFlight = 0;
   let isScheduled = false;
+  /** Messages that waited a turn ago. */
+  let collected = 0;
   let asked = 0;
   let answered = 0;
   const draining: { upTo: number; wake: () => void }[] = [];
@@ -54,10 +57,20 @@ export function createBatcher<Message, Reply>(
       if (!hasRoom()) return reject(new MailboxFullError(`${name}: ${capacity} waiting`));
       waiting.push({ message, resolve, reject });
       asked++;
-      if (inFlight > 0 || isScheduled) return;
-      isScheduled = true;
-      schedule(send);
+      if (inFlight === 0 && !isScheduled) scheduleSend();
     });
+  }
+
+  function scheduleSend(): void {
+    isScheduled = true;
+    collected = waiting.length;
+    schedule(sendWhenQuiet);
+  }
+
+  function sendWhenQuiet(): void {
+    const isGrowing = waiting.length > collected && waiting.length < batchMax;
+    if (isGrowing) scheduleSend();
+    else send();
   }
 
   function send(): void {
@@ -80,7 +93,6 @@ export function createBatcher<Message, Reply>(
     fault?: unknown,
   ): void {
     inFlight = 0;
-    if (waiting.length > 0) send(); // The next batch leaves before this one's answers are written.
     batch.forEach(({ resolve, reject }, i) => {
       const reply = replies?.[i];
       if (reply === undefined) reject(fault ?? new Error(`${name}: no reply for message ${i}`));
@@ -88,6 +100,8 @@ export function createBatcher<Message, Reply>(
       else resolve(reply);
     });
     answered += batch.length;
+    // Whoever asks once more on being answered is in the next batch already.
+    if (waiting.length > 0) scheduleSend();
     while (draining[0] && draining[0].upTo <= answered) draining.shift()!.wake();
   }
 

@@ -54,34 +54,36 @@ export function createLimiter(options: LimiterOptions): Limiter {
   }
 
   async function decide(clients: readonly string[]): Promise<Verdict[]> {
-    const wanted = new Map<string, number>();
-    for (const client of clients) wanted.set(client, (wanted.get(client) ?? 0) + 1);
-    const entries = [...wanted].map(([client, count]) => ({ client, wanted: count }));
+    const places = new Map<string, number>();
+    const entries: { client: string; wanted: number }[] = [];
+    const placeOf = clients.map((client) => {
+      const known = places.get(client);
+      if (known === undefined) {
+        places.set(client, entries.length);
+        return entries.push({ client, wanted: 1 }) - 1;
+      }
+      entries[known]!.wanted++;
+      return known;
+    });
     const askedAtMs = now();
     const results = await ask(entries);
-    const open = new Map<string, OpenResult>();
-    entries.forEach(({ client }, i) => {
-      const result = results[i]!;
+    const given: number[] = entries.map(({ client }, place) => {
+      const { remaining, isLocal, resetMs } = results[place]!;
       // Full, whether by these requests or before them: nothing fits until the oldest leaves.
-      if (result.remaining === 0 && !result.isLocal) denied.deny(client, askedAtMs, result.resetMs);
-      open.set(client, { ...result, given: 0 });
+      if (remaining === 0 && !isLocal) denied.deny(client, askedAtMs, resetMs);
+      return 0;
     });
-    return clients.map((client) => nextVerdict(open.get(client)!));
+    return placeOf.map((place) => nextVerdict(results[place]!, given[place]!++));
   }
 
   return { admit, hasRoom: batcher.hasRoom, depth: batcher.depth, drain: batcher.drain };
 }
 
-type OpenResult = GuardedResult & {
-  /** Verdicts already handed out. */
-  given: number;
-};
-
-/** Requests of one client in one batch share a result: the first ones get its admissions. */
-function nextVerdict(result: OpenResult): Verdict {
-  const { granted, resetMs } = result;
-  if (result.given === granted) return { isAdmitted: false, remaining: 0, resetMs };
-  result.given++;
-  const remaining = result.remaining + granted - result.given;
-  return { isAdmitted: true, remaining, resetMs };
+/**
+ * Requests of one client in one batch share a result: the first ones get its admissions.
+ * @param given  verdicts of it that were handed out before
+ */
+function nextVerdict({ granted, remaining, resetMs }: GuardedResult, given: number): Verdict {
+  if (given >= granted) return { isAdmitted: false, remaining: 0, resetMs };
+  return { isAdmitted: true, remaining: remaining + granted - given - 1, resetMs };
 }

@@ -20,8 +20,13 @@ function manualBatcher(capacity = 100, batchMax = 100) {
   });
   return {
     ...batcher,
-    start: () => {
-      for (const send of due.splice(0)) send();
+    /** Lets the event loop turn once. */
+    pass() {
+      for (const run of due.splice(0)) run();
+    },
+    /** Lets it turn until whatever waits has been sent. */
+    start() {
+      while (due.length > 0) for (const run of due.splice(0)) run();
     },
     batches: () => sent.map(({ batch }) => batch),
     /** Answers batch `i` with its messages, or with what is given. */
@@ -57,6 +62,44 @@ describe("batcher", () => {
     expect(await replies).toEqual(["A", "B", "C"]);
   });
 
+  test("waits with a batch while every turn brings somebody new, and no longer", () => {
+    const { ask, pass, batches } = manualBatcher();
+    watch([], ask("a"));
+    watch([], ask("b"));
+    for (const message of ["c", "d"]) {
+      watch([], ask(message));
+      pass();
+      expect(batches()).toEqual([]);
+    }
+    pass();
+    expect(batches()).toEqual([["a", "b", "c", "d"]]);
+  });
+
+  test("waits no longer once the batch is as large as it may be", () => {
+    const { ask, pass, batches } = manualBatcher(10, 2);
+    watch([], ask("a"));
+    watch([], ask("b"));
+    pass();
+    expect(batches()).toEqual([["a", "b"]]);
+  });
+
+  test("sends a lone message after one turn", () => {
+    const { ask, pass, batches } = manualBatcher();
+    watch([], ask("a"));
+    pass();
+    expect(batches()).toEqual([["a"]]);
+  });
+
+  test("has those in the next batch who ask again on being answered", async () => {
+    const { ask, start, batches, settle } = manualBatcher();
+    ask("a").then(() => ask("a again"));
+    start();
+    watch([], ask("b"));
+    await settle(0);
+    start();
+    expect(batches()).toEqual([["a"], ["b", "a again"]]);
+  });
+
   test("collects the next batch while one is in flight, and never sends two at once", async () => {
     const { ask, start, batches, settle } = manualBatcher();
     const ends: unknown[] = [];
@@ -66,6 +109,7 @@ describe("batcher", () => {
     start();
     expect(batches()).toEqual([["a"]]);
     await settle(0);
+    start();
     expect(batches()).toEqual([["a"], ["b", "c"]]);
     expect(ends).toEqual(["a"]);
     await settle(1);
@@ -88,7 +132,9 @@ describe("batcher", () => {
     for (const message of ["a", "b", "c", "d", "e"]) watch([], ask(message));
     start();
     await settle(0);
+    start();
     await settle(1);
+    start();
     expect(batches()).toEqual([["a", "b"], ["c", "d"], ["e"]]);
   });
 
@@ -125,6 +171,7 @@ describe("batcher", () => {
     const fault = new Error("store away");
     await fail(0, fault);
     expect(ends).toEqual([fault, fault]);
+    start();
     await settle(1);
     expect(ends).toEqual([fault, fault, "c"]);
     expect(depth()).toBe(0);
@@ -162,6 +209,7 @@ describe("batcher", () => {
     );
     await settle(0);
     expect(ends).toEqual(["a"]);
+    start();
     await settle(1);
     expect(ends).toEqual(["a", "b", "drained"]);
   });
@@ -181,14 +229,14 @@ describe("batcher", () => {
   });
 
   test("answers every message exactly once, in batches in order of arrival", async () => {
-    const steps = fc.array(fc.constantFrom("ask" as const, "start" as const, "settle" as const));
+    const steps = fc.array(fc.constantFrom("ask" as const, "pass" as const, "settle" as const));
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 6 }),
         fc.integer({ min: 1, max: 4 }),
         steps,
         async (capacity, batchMax, script) => {
-          const { ask, start, batches, settle, depth, hasRoom } = manualBatcher(capacity, batchMax);
+          const { ask, pass, batches, settle, depth, hasRoom } = manualBatcher(capacity, batchMax);
           const ends: unknown[] = [];
           const accepted: string[] = [];
           let settled = 0;
@@ -196,7 +244,7 @@ describe("batcher", () => {
             if (settled < batches().length) await settle(settled++);
           };
           for (const [i, step] of script.entries()) {
-            if (step === "start") start();
+            if (step === "pass") pass();
             else if (step === "settle") await settleNext();
             else if (hasRoom()) {
               accepted.push(`${i}`);
@@ -206,7 +254,7 @@ describe("batcher", () => {
             expect(batches().length - settled).toBeLessThanOrEqual(1);
           }
           while (depth() > 0) {
-            start();
+            pass();
             await settleNext();
           }
           expect(batches().flat()).toEqual(accepted);

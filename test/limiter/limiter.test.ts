@@ -37,7 +37,7 @@ function manualLimiter({ capacity = 100, batchMax }: Setup = {}) {
     ...limiter,
     sent,
     send: () => {
-      for (const run of due.splice(0)) run();
+      while (due.length > 0) for (const run of due.splice(0)) run();
     },
     async answer(i: number, ...results: AdmitResult[]) {
       answers[i]!.resolve(results);
@@ -99,6 +99,7 @@ describe("limiter", () => {
     expect(sent.length).toBe(1);
     await answer(0, result(1, 2));
     await first;
+    send();
     expect(sent[1]).toEqual([
       { client: "b", wanted: 1 },
       { client: "a", wanted: 1 },
@@ -112,6 +113,7 @@ describe("limiter", () => {
     for (const client of ["a", "b", "c"]) admit(client);
     send();
     await answer(0, result(1, 2), result(1, 2));
+    send();
     expect(sent.map((entries) => entries.map(({ client }) => client))).toEqual([["a", "b"], ["c"]]);
   });
 
