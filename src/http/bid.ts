@@ -34,7 +34,7 @@ export interface BidRouteOptions {
 }
 
 /** Knows the other end of a request's socket, while it is open. */
-interface Sockets {
+export interface Sockets {
   requestIP(request: Request): { readonly address: string } | null;
 }
 

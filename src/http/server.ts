@@ -1,5 +1,5 @@
 import { Elysia } from "elysia";
-import type { HandleBid } from "./bid.ts";
+import type { HandleBid, Sockets } from "./bid.ts";
 import { BODY_BYTES_MAX } from "./bid-request.ts";
 import { createDocs } from "./docs.ts";
 import { problem } from "./problem.ts";
@@ -40,6 +40,7 @@ export function createServer(options: ServerOptions): Server {
   }
   let isDraining = false;
   let isClosing = false;
+  let sockets: Sockets | null = null;
 
   /** The last touch on every answer of ours. */
   function send(response: Response): Response {
@@ -58,9 +59,10 @@ export function createServer(options: ServerOptions): Server {
     })
     .post(
       "/bid",
-      ({ request, server }) => {
+      // Without `server` of the context, which Elysia defines anew for each request.
+      ({ request }) => {
         if (isClosing) return send(shuttingDown(requestIdOf(request)));
-        return handleBid(request, server).then(send);
+        return handleBid(request, sockets).then(send);
       },
       { parse: "none" },
     )
@@ -93,6 +95,7 @@ export function createServer(options: ServerOptions): Server {
 
   function listen(): void {
     app.listen({ hostname: options.hostname, port: options.port, reusePort: true });
+    sockets = app.server;
   }
 
   async function stop(graceMs: number): Promise<void> {
