@@ -1,6 +1,7 @@
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll } from "cockatiel";
 import { createWindows } from "../store/embedded/windows.ts";
 import type { AdmitEntry, AdmitResult, PastAdmissions, WindowLimit } from "../store/store.ts";
+import { createAdmissionLog } from "./admission-log.ts";
 
 /** What to do while the store does not answer. */
 type OnStoreError = "local" | "open" | "closed";
@@ -47,10 +48,11 @@ interface Owed {
 const FAILURES_MAX = 5;
 const PROBE_MS = 250;
 /**
- * Clients whose own admissions each worker remembers for the case of an outage. Beyond it the one
- * admitted longest ago is forgotten, and may get one more across a transition than stated below.
+ * Admissions of its own that each worker remembers for the case of an outage, and as many clients
+ * while it lasts. Beyond it the oldest half is forgotten, and such a client may get one more across
+ * a transition than stated below.
  */
-const SHADOW_CLIENTS_MAX = 65_536;
+const SHADOW_MAX = 131_072;
 /** Admissions that wait to be put back. Beyond it the oldest tenth is let go. */
 const OWED_MAX = 200_000;
 /** Put back at once; a store that is away is not offered all that is owed again and again. */
@@ -70,7 +72,9 @@ export function createFallback(options: FallbackOptions): Fallback {
   const { admit: ask, restore, limit, workers, onStoreError, producer, onChange } = options;
   const { now = () => performance.now(), probeMs = PROBE_MS } = options;
   const share: WindowLimit = { ...limit, max: Math.max(1, Math.floor(limit.max / workers)) };
-  const own = createWindows(share, now, SHADOW_CLIENTS_MAX);
+  const own = createWindows(share, now, SHADOW_MAX);
+  /** What the store has admitted and `own` does not know yet: only an outage asks for it. */
+  const admitted = createAdmissionLog(SHADOW_MAX);
   const breaker = circuitBreaker(handleAll, {
     halfOpenAfter: probeMs,
     breaker: new ConsecutiveBreaker(FAILURES_MAX),
@@ -105,8 +109,9 @@ export function createFallback(options: FallbackOptions): Fallback {
     } catch {
       return admitWithoutStore(entries);
     }
-    results.forEach((result, i) => {
-      if (result.granted > 0) own.note(entries[i]!.client, result.granted);
+    const nowMs = now();
+    results.forEach(({ granted }, i) => {
+      for (let left = granted; left > 0; left--) admitted.add(entries[i]!.client, nowMs);
     });
     return results;
   }
@@ -114,6 +119,7 @@ export function createFallback(options: FallbackOptions): Fallback {
   function admitWithoutStore(entries: readonly AdmitEntry[]): readonly GuardedResult[] {
     if (onStoreError === "closed") throw new LimiterClosedError("the limiter's store is away");
     if (onStoreError === "open") return entries.map(admitAll);
+    admitted.drain(own.note);
     const results = own.admit(entries);
     results.forEach(({ granted }, i) => {
       owe(entries[i]!.client, granted);

@@ -102,6 +102,19 @@ test("is over only when everything admitted meanwhile was put back", async () =>
   expect(part.changes).toEqual(["away", "back"]);
 });
 
+test("counts what it admitted with the store before the outage, from when that was", async () => {
+  let nowMs = 0;
+  using part = createPart({ now: () => nowMs, probeMs: 60_000 });
+  const admit = async () => (await part.fallback.admit(CLIENT))[0]!;
+  expect(await admit()).toMatchObject({ granted: 1 });
+  nowMs = 20_000;
+  part.store.isAway = true;
+  await fail(part.fallback, 5);
+  expect(await admit()).toMatchObject({ granted: 0, resetMs: 40_000, isLocal: true });
+  nowMs = LIMIT.windowMs;
+  expect(await admit()).toMatchObject({ granted: 1, isLocal: true });
+});
+
 test.each(["closed", "open"] as const)(
   "with nothing to put back (%s) is not over while the store refuses writes",
   async (onStoreError) => {

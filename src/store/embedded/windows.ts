@@ -7,8 +7,11 @@ const CLIENTS_MAX = 2_000_000;
 /** The limiter's windows in memory, for one host: the sliding-window log of admit.lua. */
 export interface Windows {
   admit(entries: readonly AdmitEntry[]): AdmitResult[];
-  /** Counts admissions that were granted elsewhere just now, whatever the limit. */
-  note(client: string, count: number): void;
+  /**
+   * Counts an admission that was granted elsewhere, whatever the limit.
+   * @param atMs  when that was, on the clock of these windows: not before what the client has here
+   */
+  note(client: string, atMs: number): void;
   /**
    * Counts admissions that were granted elsewhere some time ago, up to the limit. A repetition may
    * count one twice, never beyond the limit.
@@ -62,11 +65,11 @@ export function createWindows(
     return entries.map((entry) => admitOne(entry, nowMs));
   }
 
-  function note(client: string, count: number): void {
-    const nowMs = now();
-    const times = current(client, nowMs);
-    for (let i = 0; i < count; i++) times.push(nowMs);
-    put(client, times, nowMs);
+  function note(client: string, atMs: number): void {
+    if (now() - atMs >= windowMs) return;
+    const times = current(client, atMs);
+    times.push(atMs);
+    put(client, times, atMs);
   }
 
   function restore(past: readonly PastAdmissions[]): void {

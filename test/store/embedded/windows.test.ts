@@ -48,15 +48,28 @@ describe("a window", () => {
 
   test("counts what was admitted elsewhere, also beyond the limit", () => {
     const { ask, note, clock } = windowsAt();
-    note("a", 2);
+    for (let i = 0; i < 2; i++) note("a", clock.nowMs);
     expect(ask("a", 3)).toMatchObject({ granted: 1, remaining: 0 });
     clock.nowMs += 10_000;
-    note("a", 2);
+    for (let i = 0; i < 2; i++) note("a", clock.nowMs);
     clock.nowMs += 1_000;
     // Five are in: three must leave before one fits.
     expect(ask("a")).toEqual({ granted: 0, remaining: 0, resetMs: 49_000 });
     clock.nowMs += 49_000;
     expect(ask("a")).toMatchObject({ granted: 1 });
+  });
+
+  test("counts what was admitted elsewhere from when that was", () => {
+    const { ask, note, clock, size } = windowsAt();
+    const start = clock.nowMs;
+    clock.nowMs += 60_000;
+    note("gone", start);
+    expect(size()).toBe(0);
+    note("a", start + 1);
+    note("a", start + 40_000);
+    expect(ask("a", 2)).toEqual({ granted: 1, remaining: 0, resetMs: 1 });
+    clock.nowMs += 1;
+    expect(ask("a", 2)).toEqual({ granted: 1, remaining: 0, resetMs: 39_999 });
   });
 });
 
