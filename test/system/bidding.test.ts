@@ -139,10 +139,12 @@ describe("a deadline", () => {
         ...Object.fromEntries(healthy.map((id) => [id, HONEST])),
         ...Object.fromEntries(hung),
       },
-      supplies: Object.fromEntries(
-        supplies.map((id) => [id, { bidders: [...healthy, `hung-${id}`] }]),
-      ),
+      supplies: {
+        warm: { bidders: healthy },
+        ...Object.fromEntries(supplies.map((id) => [id, { bidders: [...healthy, `hung-${id}`] }])),
+      },
     });
+    await bidding.holdAuctions(1_200, { supplyOf: () => "warm", connections: CONNECTIONS });
     const options = {
       supplyOf: (n: number) => supplies[n % supplies.length]!,
       connections: CONNECTIONS,

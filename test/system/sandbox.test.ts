@@ -3,10 +3,13 @@ import { existsSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { loadCatalogFile } from "../../src/catalog/file-source.ts";
 import { loadSandboxFile } from "../../src/sandbox/document.ts";
+import type { Counters } from "../../src/sandbox/stub-bidder.ts";
 import { createFolder } from "../support/folder.ts";
+import { formatBid } from "../support/ledger.ts";
 import { childrenOf } from "../support/processes.ts";
-import { askOnce } from "../support/raw-http.ts";
+import { askOnce, openConnection } from "../support/raw-http.ts";
 import { type Sandbox, startSandbox } from "../support/sandbox.ts";
+import { until } from "../support/until.ts";
 
 setDefaultTimeout(60_000);
 
@@ -16,6 +19,11 @@ const WITH_EXCHANGE = ["--with-exchange", "--port", "0"];
 
 const catalogPathIn = (text: string) => /[^\s=]*catalog\.json/.exec(text)![0];
 const portOf = (sandbox: Sandbox) => Number(/open on http:\S+:(\d+) /.exec(sandbox.stdout())![1]);
+
+async function countersOf(sandbox: Sandbox, id: string): Promise<Counters> {
+  const [, url] = new RegExp(`^ {2}${id} .*(http://127.0.0.1:\\d+) `, "m").exec(sandbox.stdout())!;
+  return (await fetch(`${url}/counters`)).json() as Promise<Counters>;
+}
 
 describe("without an exchange", () => {
   test("every bidder has a line, and an endpoint in a catalog that the exchange takes", async () => {
@@ -129,6 +137,23 @@ describe("the end", () => {
     const { code, stdout } = await sandbox.exited;
     expect(code).toBe(0);
     expect(stdout).toContain('"msg":"stopped"');
+    await sandbox.leavesNobody();
+  });
+
+  test("by a second press comes at once, and the exchange still ends in order", async () => {
+    await using sandbox = await startWhole();
+    // An auction with a bidder that hangs keeps the exchange for its whole time.
+    const connection = await openConnection(portOf(sandbox));
+    const answer = connection.ask(
+      formatBid({ supplyId: "news-home-top", country: "US", tmax: 3_000 }),
+    );
+    await until("it is asked", async () => (await countersOf(sandbox, "hung")).requests === 1);
+    sandbox.kill("SIGINT");
+    await sandbox.hasPrinted('"msg":"stopping"');
+    await Bun.sleep(150); // Longer than one press takes to arrive twice.
+    sandbox.kill("SIGINT");
+    expect((await answer).status).toBe(200);
+    expect((await sandbox.exited).code).toBe(130);
     await sandbox.leavesNobody();
   });
 

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { FAULTS, LIES, NO_BID_FORMS } from "../../src/sandbox/profile.ts";
+import { FAULTS, LIES, NO_BID_FORMS, type Profile } from "../../src/sandbox/profile.ts";
+import { startStubProcesses } from "../../src/sandbox/stub-processes.ts";
 import { BID_HEADERS, bidRequest } from "../support/bid-requests.ts";
+import { childrenOf } from "../support/processes.ts";
 import { formatRequest } from "../support/raw-http.ts";
-import { type Stubs, startStubs } from "../support/stubs.ts";
+import { profileOf, type Stubs, startStubs } from "../support/stubs.ts";
 import { until } from "../support/until.ts";
 import { openWire, type Wire } from "../support/wire.ts";
 
@@ -305,6 +307,16 @@ describe("a seed", () => {
 });
 
 describe("the processes", () => {
+  test("say why one of them could not start, and none is left", async () => {
+    const good = { id: "b1", seat: "b1", seed: 1, profile: profileOf({}) };
+    const bad = { ...good, id: "b2", profile: null as unknown as Profile };
+    const before = childrenOf(process.pid).map((child) => child.pid);
+    expect(startStubProcesses([good, bad], 2)).rejects.toThrow("stub bidders did not start: ");
+    await until("nobody is left", () =>
+      childrenOf(process.pid).every(({ pid }) => before.includes(pid)),
+    );
+  });
+
   test("share the bidders, and are gone at the end", async () => {
     const own = await startStubs({ b1: {}, b2: {}, b3: {} }, { processes: 2 });
     expect(own.pids).toHaveLength(2);
