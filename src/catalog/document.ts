@@ -9,7 +9,12 @@ export const BIDDERS_MAX = 1000;
 const CLOSED = { additionalProperties: false };
 const Id = Type.String({ minLength: 1, maxLength: 64, pattern: "^[\\x21-\\x7e]+$" });
 const CountryCode = Type.String({ pattern: "^[A-Z]{2}$" });
-const Text = Type.String({ minLength: 1, maxLength: 256 });
+/** No control characters and no halves of a pair: what every database stores as it is. */
+const CHARACTERS = "(?:[^\\x00-\\x1f\\x7f\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff])";
+const textUpTo = (maxLength: number) =>
+  Type.String({ minLength: 1, maxLength, pattern: `^${CHARACTERS}+$` });
+const Text = textUpTo(256);
+const Mime = Type.String({ maxLength: 256, pattern: "^[\\x21-\\x7e]+$" });
 const Pixels = Type.Integer({ minimum: 1, maximum: 10_000 });
 const Seconds = Type.Integer({ minimum: 0, maximum: 3_600 });
 
@@ -21,7 +26,9 @@ const BidderSchema = Type.Object(
       Type.Array(CountryCode, { minItems: 1, maxItems: 676, uniqueItems: true }),
     ),
     /** Where bid requests are sent: an http or https URL. */
-    endpoint: Type.Optional(Type.String({ maxLength: 2_048, pattern: "^https?://[^\\s]+$" })),
+    endpoint: Type.Optional(
+      Type.String({ maxLength: 2_048, pattern: "^https?://[\\x21-\\x7e]+$" }),
+    ),
     /** The only seat that its bids may name. */
     seat: Type.Optional(Id),
     /** Calls of one worker that may be under way. */
@@ -39,7 +46,7 @@ const BidderSchema = Type.Object(
       Type.Record(
         Type.String({ pattern: "^[A-Za-z0-9-]{1,64}$" }),
         Type.String({ maxLength: 1_024, pattern: "^[\\x20-\\x7e]*$" }),
-        { ...CLOSED, maxProperties: 16 },
+        { ...CLOSED, minProperties: 1, maxProperties: 16 },
       ),
     ),
     no_bid_probability: Type.Optional(Type.Number({ minimum: 0, maximum: 1 })),
@@ -59,6 +66,7 @@ const ImpSchema = Type.Object(
           format: Type.Array(Type.Object({ w: Pixels, h: Pixels }, CLOSED), {
             minItems: 1,
             maxItems: 32,
+            uniqueItems: true,
           }),
         },
         CLOSED,
@@ -67,18 +75,24 @@ const ImpSchema = Type.Object(
     video: Type.Optional(
       Type.Object(
         {
-          mimes: Type.Array(Text, { minItems: 1, maxItems: 16 }),
+          mimes: Type.Array(Mime, { minItems: 1, maxItems: 16, uniqueItems: true }),
           w: Type.Optional(Pixels),
           h: Type.Optional(Pixels),
           minduration: Type.Optional(Seconds),
           maxduration: Type.Optional(Seconds),
-          protocols: Type.Optional(Type.Array(Type.Integer(), { maxItems: 32 })),
+          protocols: Type.Optional(
+            Type.Array(Type.Integer({ minimum: 1, maximum: 9_999 }), {
+              minItems: 1,
+              maxItems: 32,
+              uniqueItems: true,
+            }),
+          ),
         },
         CLOSED,
       ),
     ),
     native: Type.Optional(
-      Type.Object({ request: Type.String({ maxLength: 4_096 }), ver: Type.Optional(Text) }, CLOSED),
+      Type.Object({ request: textUpTo(4_096), ver: Type.Optional(Text) }, CLOSED),
     ),
   },
   { ...CLOSED, minProperties: 1 },
@@ -89,7 +103,7 @@ const AppSchema = Type.Object(
     bundle: Text,
     name: Type.Optional(Text),
     domain: Type.Optional(Text),
-    storeurl: Type.Optional(Type.String({ minLength: 1, maxLength: 2_048 })),
+    storeurl: Type.Optional(textUpTo(2_048)),
   },
   CLOSED,
 );

@@ -25,6 +25,7 @@ const withBidder = (more: object) => ({
   supplies: {},
   bidders: { b: { country: "US", ...more } },
 });
+const SIZE = { w: 300, h: 250 };
 const withSupply = (more: object) => ({ supplies: { s: { bidders: [], ...more } }, bidders: {} });
 
 describe("validateCatalog", () => {
@@ -71,12 +72,19 @@ describe("validateCatalog", () => {
     ["a bidder with both", { supplies: {}, bidders: { b: { country: "US", countries: ["GB"] } } }],
     ["an endpoint that is no URL", withBidder({ endpoint: "bidder.example" })],
     ["an endpoint of another scheme", withBidder({ endpoint: "ftp://bidder.example/" })],
+    ["an endpoint with a space", withBidder({ endpoint: "https://bidder.example/a b" })],
+    ["no headers at all", withBidder({ headers: {} })],
     ["a header with a line break", withBidder({ headers: { "X-Key": "a\r\nb" } })],
     ["a latency that is no range", withBidder({ latency_ms: "20" })],
     ["a floor of three decimals", withSupply({ floor: 0.005 })],
     ["a floor below zero", withSupply({ floor: -1 })],
     ["an auction that nobody holds", withSupply({ auction: "third_price" })],
     ["a banner without a size", withSupply({ imp: { banner: { format: [] } } })],
+    ["a size twice", withSupply({ imp: { banner: { format: [SIZE, SIZE] } } })],
+    ["a protocol that is none", withSupply({ imp: { video: { mimes: ["a/b"], protocols: [0] } } })],
+    ["a MIME type with a space", withSupply({ imp: { video: { mimes: ["a b"] } } })],
+    ["a text with a NUL", withSupply({ domain: "a\0" })],
+    ["a text with a half of a pair", withSupply({ domain: "\ud83d" })],
     ["a site and an app", withSupply({ domain: "a.example", app: { bundle: "a" } })],
   ])("refuses %s", (_, input) => {
     expect(problemsOf(input).length).toBeGreaterThan(0);
@@ -107,7 +115,7 @@ describe("validateCatalog", () => {
       floor: 0.07,
       auction: "second_price",
       imp: { banner: { format: [{ w: 300, h: 250 }] }, video: { mimes: ["video/mp4"] } },
-      domain: "news.example",
+      domain: "news.example 😀",
     };
     expect(problemsOf(withBidder(bidder))).toEqual([]);
     expect(problemsOf(withSupply(supply))).toEqual([]);
