@@ -3,6 +3,7 @@ import { type AuctionLog, createAuctionLog } from "./auction/auction-log.ts";
 import { type Auctioneer, createAuctioneer } from "./auction/auctioneer.ts";
 import { createRoster, type Roster } from "./auction/roster.ts";
 import { createBidderOpener } from "./bidders/open-bidder.ts";
+import type { Catalog } from "./catalog/catalog.ts";
 import type { Config } from "./config.ts";
 import { bidderSettings, redisUrl, trustedRanges, windowLimit } from "./config-views.ts";
 import { createBidRoute } from "./http/bid.ts";
@@ -20,7 +21,7 @@ import { createFallback, type Fallback } from "./limiter/fallback.ts";
 import { createLimiter, type Limiter } from "./limiter/limiter.ts";
 import { type Logger, writeOut } from "./log.ts";
 import {
-  type CatalogUpdate,
+  CATALOG_FAULT,
   DRAIN_ALL,
   LOST,
   STORE_WENT_BACK,
@@ -47,6 +48,8 @@ const LOG_MS = 200;
 
 export interface AppOptions {
   order: StartOrder;
+  /** The snapshot to begin with. */
+  catalog: Catalog;
   /** Calls the supervisor. */
   call: StoreCall;
   logger: Logger;
@@ -59,7 +62,7 @@ export interface App {
   /** Resolves when the store answers, or after a while without. @throws when the disk refuses */
   prepare(): Promise<void>;
   listen(): void;
-  swapCatalog(update: CatalogUpdate): void;
+  swapCatalog(catalog: Catalog): void;
   /** Resolves when everything answered before the call is counted. */
   drain(): Promise<void>;
   /** Not ready, then no new connections, then running auctions finish and are counted. */
@@ -80,10 +83,9 @@ interface Parts {
 
 export function createApp(options: AppOptions): App {
   const { order, logger } = options;
-  const { config, catalog } = order;
+  const { config } = order;
   const store = openStore(options, () => parts.recorder.recheck());
-  const openBidder = createBidderOpener(bidderSettings(config), logger);
-  const roster = createRoster(catalog.document, catalog.version, openBidder);
+  const roster = createRoster(options.catalog, createBidderOpener(bidderSettings(config), logger));
   const recorder = openRecorder(options, store);
   const fallback = openFallback(options, store);
   const parts: Parts = {
@@ -109,10 +111,10 @@ export function createApp(options: AppOptions): App {
     if (options.order.isStoreReady) await answersWithin(store, STORE_WAIT_MS);
   }
 
-  function swapCatalog({ document, version }: CatalogUpdate): void {
-    roster.swap(document, version);
+  function swapCatalog(catalog: Catalog): void {
+    roster.swap(catalog);
     try {
-      recorder.prepare(roster.catalog().supplies.values());
+      recorder.prepare(catalog.supplies.values());
     } catch (err) {
       logger.error({ err }, "new supplies cannot be recorded: their bids are refused");
     }
@@ -228,6 +230,7 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
   const checks = createChecks({
     isDraining,
     catalog: roster.catalog,
+    catalogFault: async () => (await call(CATALOG_FAULT, null)) as string | null,
     storeName: redisUrl(config) === undefined ? "embedded" : "redis",
     ping: store.ping,
     isFallbackActive: fallback.isActive,

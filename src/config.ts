@@ -1,7 +1,9 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import ipaddr from "ipaddr.js";
+import { isLocation, LOCATIONS } from "./catalog/location.ts";
 import { latencyRange, trustedRanges } from "./config-views.ts";
+import { mask } from "./mask.ts";
 
 const port = { minimum: 0, maximum: 65_535 };
 const milliseconds = (least: number, most: number) => ({ minimum: least, maximum: most });
@@ -36,7 +38,13 @@ export const ConfigSchema = Type.Object({
   CATALOG: Type.String({
     default: "data/catalog.json",
     minLength: 1,
-    description: "File of the supplies and bidders.",
+    description: "Supplies and bidders: a JSON file, or a database.",
+  }),
+  CATALOG_REFRESH_SECONDS: Type.Number({
+    default: 5,
+    minimum: 0.1,
+    maximum: 3_600,
+    description: "Seconds between two looks at a database, give or take a fifth.",
   }),
   RATE_LIMIT_MAX_REQUESTS: Type.Integer({
     default: 3,
@@ -190,6 +198,7 @@ export function rule(name: SettingName): string {
     anyOf?: { const: string }[];
   };
   const special: Partial<Record<SettingName, string>> = {
+    CATALOG: LOCATIONS,
     REDIS_URL: "redis://host:port, rediss://host:port or unix:/path",
     BIDDER_LATENCY_MS: "min-max in milliseconds, such as 10-40",
     EXPLAIN: "true or false",
@@ -210,9 +219,10 @@ function crossChecks(config: Config, broken: ReadonlySet<SettingName>): string[]
   if (isTmaxGood && config.TMAX_DEFAULT > config.TMAX_MAX) {
     problems.push(`TMAX_DEFAULT="${config.TMAX_DEFAULT}": expected at most TMAX_MAX`);
   }
-  if (!broken.has("REDIS_URL") && !isRedisUrl(config.REDIS_URL)) {
+  if (!broken.has("REDIS_URL") && !isRedisUrl(config.REDIS_URL))
     problems.push(describeProblem("REDIS_URL", config.REDIS_URL));
-  }
+  if (!broken.has("CATALOG") && !isLocation(config.CATALOG))
+    problems.push(describeProblem("CATALOG", config.CATALOG));
   const { leastMs, mostMs } = latencyRange(config);
   if (!broken.has("BIDDER_LATENCY_MS") && leastMs > mostMs)
     problems.push(describeProblem("BIDDER_LATENCY_MS", config.BIDDER_LATENCY_MS));
@@ -229,11 +239,4 @@ function isRedisUrl(url: string): boolean {
   if (url === "") return true;
   if (url.startsWith("unix:")) return url.replace(/^unix:(\/\/)?/, "").startsWith("/");
   return URL.canParse(url) && new URL(url).hostname !== "";
-}
-
-/** A value fit for a log: a password in a URL, or in what should be one, becomes three stars. */
-export function mask(name: string, value: string): string {
-  if (name !== "REDIS_URL") return value;
-  const withoutUser = value.replace(/^((?:[a-z]+:\/\/)?[^:@/]*):(?!\/\/).*@/i, "$1:***@");
-  return withoutUser.replace(/([?&]password=)[^&]*/gi, "$1***");
 }

@@ -1,6 +1,14 @@
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
-import { loadCatalogFile } from "./catalog/file-source.ts";
+import {
+  countCatalog,
+  diffCatalog,
+  exportCatalog,
+  importCatalog,
+  initCatalog,
+  readCatalog,
+} from "./catalog/commands.ts";
+import { snapshotPath } from "./catalog/snapshot-file.ts";
 import {
   ConfigError,
   ConfigSchema,
@@ -9,6 +17,7 @@ import {
   type SettingName,
 } from "./config.ts";
 import { egressRule } from "./config-views.ts";
+import { runCatalogLoader } from "./processes/catalog-loader.ts";
 import { EXIT_CONFIG, runSupervisor } from "./supervisor.ts";
 import { runWorker } from "./worker.ts";
 
@@ -43,11 +52,16 @@ async function serve(options: Record<string, string>): Promise<void> {
   await runSupervisor(readConfig(options), isScript ? ECHO_MS : 0);
 }
 
+/** What the catalog's commands begin with. */
+function catalogOf(options: Record<string, string>) {
+  const config = readConfig(options);
+  return [config.CATALOG, egressRule(config)] as const;
+}
+
 async function check(options: Record<string, string>): Promise<void> {
   const config = readConfig(options);
-  const { supplies, bidders } = await loadCatalogFile(config.CATALOG, egressRule(config));
-  const counts = `${Object.keys(supplies).length} supplies, ${Object.keys(bidders).length} bidders`;
-  process.stdout.write(`configuration and catalog are good: ${counts}\n`);
+  const counts = countCatalog(await readCatalog(config.CATALOG, egressRule(config)));
+  print(`configuration and catalog are good: ${counts}\n`);
 }
 
 /** For containers: exit status 0 when the service on this host is ready. */
@@ -59,7 +73,7 @@ async function healthcheck(options: Record<string, string>): Promise<void> {
   const answer = await fetch(url, { signal }).catch((error: Error) => error);
   if (answer instanceof Error) fail(1, `not ready: ${answer.message}`);
   if (!answer.ok) fail(1, `not ready: ${await answer.text()}`);
-  process.stdout.write("ready\n");
+  print("ready\n");
 }
 
 const EXAMPLES = `
@@ -67,6 +81,8 @@ Examples:
   exchange serve --port 9000
   REDIS_URL=redis://localhost exchange serve
 `;
+
+const print = (text: string) => void process.stdout.write(text);
 
 function fail(status: number, message: string): never {
   process.stderr.write(`exchange: ${message}\n`);
@@ -91,8 +107,27 @@ withSettings(program.command("check"))
 withSettings(program.command("healthcheck"))
   .description("ask the service on this host whether it is ready")
   .action(healthcheck);
+const catalogCommand = program
+  .command("catalog")
+  .description("set up, fill and look at the catalog that CATALOG names");
+withSettings(catalogCommand.command("init"))
+  .description("add the tables that are missing to the database; to a new one, the sample")
+  .action(async (options) => print(await initCatalog(...catalogOf(options))));
+withSettings(catalogCommand.command("import <file>"))
+  .description("replace what the database says by a JSON file")
+  .action(async (file, options) => print(await importCatalog(...catalogOf(options), file)));
+withSettings(catalogCommand.command("export [file]"))
+  .description("write the catalog as JSON")
+  .action(async (file, options) => print(await exportCatalog(...catalogOf(options), file)));
+withSettings(catalogCommand.command("diff [file]"))
+  .description("show what a reload would change, or what an import of the file would")
+  .action(async (file, options) => {
+    const snapshot = snapshotPath(readConfig(options).DATA_DIR);
+    print(await diffCatalog(...catalogOf(options), snapshot, file));
+  });
 // Started by the supervisor, which speaks with it over IPC.
 program.command("worker", { hidden: true }).action(runWorker);
+program.command("catalog-loader", { hidden: true }).action(runCatalogLoader);
 
 try {
   await program.parseAsync();

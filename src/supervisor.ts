@@ -4,16 +4,16 @@ import { isatty } from "node:tty";
 import packageJson from "../package.json" with { type: "json" };
 import { createShared } from "./actor/shared.ts";
 import { within } from "./actor/within.ts";
-import { buildCatalog } from "./catalog/catalog.ts";
 import { CatalogError } from "./catalog/document.ts";
-import { loadCatalogFile, watchCatalogFile } from "./catalog/file-source.ts";
+import { snapshotPath } from "./catalog/snapshot-file.ts";
 import type { Config } from "./config.ts";
-import { egressRule, redisUrl, windowLimit } from "./config-views.ts";
+import { redisUrl, windowLimit } from "./config-views.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { writeBanner } from "./processes/banner.ts";
+import { openCatalogKeeper } from "./processes/catalog-keeper.ts";
 import { createFleet } from "./processes/fleet.ts";
 import { lockFolder } from "./processes/folder-lock.ts";
-import { type CatalogUpdate, DRAIN_ALL, LOST, STORE_WENT_BACK } from "./processes/messages.ts";
+import { CATALOG_FAULT, DRAIN_ALL, LOST, STORE_WENT_BACK } from "./processes/messages.ts";
 import { probePort } from "./processes/port-probe.ts";
 import { createJournalFolder } from "./stats/journal.ts";
 import { createLossWatch } from "./stats/loss-watch.ts";
@@ -49,22 +49,20 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   };
   const logger = createLogger({ level: config.LOG_LEVEL, name: "supervisor", isTerminal });
   const signals = catchSignals(echoMs);
-  const port = await orExit(1, () => probePort(config.HOST, config.PORT, PREDECESSOR_MS));
+  const port = await orExit(() => probePort(config.HOST, config.PORT, PREDECESSOR_MS));
   const journalDir = join(config.DATA_DIR, "journals");
-  const unlock = await orExit(1, () => {
+  const unlock = await orExit(() => {
     mkdirSync(journalDir, { recursive: true });
     return lockFolder(config.DATA_DIR);
   });
-  let catalog: CatalogUpdate = {
-    version: 1,
-    document: await orExit(EXIT_CONFIG, () => loadCatalogFile(config.CATALOG, egressRule(config))),
-  };
+  const onChange = () => fleet.refresh();
+  const keeper = await orExit(() => openCatalogKeeper({ config, onChange, logger }));
 
   // Unique to this start, on this host and every other one that uses the same store.
   const boot = `${Date.now().toString(36)}${crypto.randomUUID().slice(0, 4)}`;
   let spawned = 0;
   let isEnding = false;
-  const store = await orExit(1, () => openStore(config, boot, logger, onStoreBack));
+  const store = await orExit(() => openStore(config, boot, logger, onStoreBack));
   const lossWatch = createLossWatch({
     read: store.read,
     isOwn: (producer) => producer.startsWith(`${boot}-`),
@@ -94,12 +92,14 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
     size: config.WORKERS,
     orderFor(slot) {
       const producer = `${boot}-${slot}-${++spawned}`;
-      return { config, port, slot, producer, journalPath: journals.pathOf(producer), isStoreReady };
+      const journalPath = journals.pathOf(producer);
+      const catalogPath = snapshotPath(config.DATA_DIR);
+      return { config, port, slot, producer, journalPath, catalogPath, isStoreReady };
     },
-    catalog: () => catalog,
     async answer(name, argument) {
       if (isStoreCall(name)) return answerStoreCall(store, name, argument);
       if (name === STORE_WENT_BACK) return void persist(compare);
+      if (name === CATALOG_FAULT) return keeper.fault() ?? null;
       if (name === LOST) return lossWatch.lost().toString();
       if (name !== DRAIN_ALL) throw new Error(`no call ${name}`);
       await within(drainAll(), DRAIN_DEADLINE_MS, "drain");
@@ -118,18 +118,17 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
     process.exit(130);
   };
 
-  const reload = createShared(reloadCatalog);
-  signals.handlers.onReload = reload;
-  const unwatch = watchCatalogFile(config.CATALOG, reload);
-  void reload(); // It may have changed while the store was waited for.
-  await orExit(1, fleet.start);
+  signals.handlers.onReload = keeper.reload;
+  keeper.watch();
+  await orExit(fleet.start);
   void persist(async () => {
     await drainAll();
     await lossWatch.note();
   });
   if (signals.isStopping()) return;
   const facts = { version: packageJson.version, config, port, pids: fleet.pids(), isStoreReady };
-  process.stdout.write(writeBanner({ ...facts, catalog: buildCatalog(catalog.document, 1) }));
+  const known = { catalog: keeper.header(), catalogFault: keeper.fault() };
+  process.stdout.write(writeBanner({ ...facts, ...known }));
   logger.info({ port, workers: fleet.pids() }, "ready");
 
   /** A lost connection is back: producers count again what is missing, then what stays missing. */
@@ -155,23 +154,10 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
     }
   }
 
-  async function reloadCatalog(): Promise<void> {
-    try {
-      const document = await loadCatalogFile(config.CATALOG, egressRule(config));
-      if (Bun.deepEquals(document, catalog.document)) return;
-      catalog = { version: catalog.version + 1, document };
-      fleet.update(catalog);
-      logger.info({ version: catalog.version }, "catalog reloaded");
-    } catch (error) {
-      const problems = error instanceof CatalogError ? error.problems : [String(error)];
-      logger.error({ problems }, "catalog refused, the old one stays");
-    }
-  }
-
   async function stop(exitCode: number): Promise<void> {
     if (isEnding) return;
     isEnding = true;
-    unwatch();
+    keeper.stop();
     logger.info("stopping");
     await fleet.stop(WORKERS_GRACE_MS);
     await Promise.race([recovery.settled(), Bun.sleep(LAST_FLUSH_MS)]);
@@ -228,11 +214,11 @@ function catchSignals(echoMs: number) {
 }
 
 /** A start that cannot succeed ends with one clear line. */
-async function orExit<T>(status: number, step: () => T | Promise<T>): Promise<T> {
+async function orExit<T>(step: () => T | Promise<T>): Promise<T> {
   try {
     return await step();
   } catch (error) {
     process.stderr.write(`exchange: ${(error as Error).message}\n`);
-    process.exit(status);
+    process.exit(error instanceof CatalogError ? EXIT_CONFIG : 1);
   }
 }

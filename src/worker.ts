@@ -1,4 +1,7 @@
+import { createShared } from "./actor/shared.ts";
 import { type App, createApp } from "./app.ts";
+import type { Catalog } from "./catalog/catalog.ts";
+import { createSnapshotReader } from "./catalog/snapshot-reader.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { createCalls } from "./processes/calls.ts";
 import type { Order, Report, StartOrder } from "./processes/messages.ts";
@@ -11,6 +14,10 @@ const SAY_MS = 1_000;
 export function runWorker(): void {
   const send = (report: Report) => void process.send?.(report);
   const calls = createCalls(send);
+  const snapshots = createSnapshotReader();
+  const refresh = createShared(readCatalog);
+  let catalogPath: string | undefined;
+  let first: Catalog | undefined;
   let app: App | undefined;
   let logger: Logger | undefined;
   let isStopping = false;
@@ -35,7 +42,7 @@ export function runWorker(): void {
   function obey(order: Exclude<Order, { type: "reply" }>): void {
     if (order.type === "start") start(order.order);
     else if (order.type === "listen") listen();
-    else if (order.type === "catalog") app?.swapCatalog(order.update);
+    else if (order.type === "catalog") refreshCatalog();
     else if (order.type === "drain") drain(order.id);
     else stop();
   }
@@ -47,12 +54,28 @@ export function runWorker(): void {
       isTerminal: process.stdout.isTTY === true,
     });
     try {
-      app = createApp({ order, call: calls.call, logger });
+      catalogPath = order.catalogPath;
+      await refresh();
+      app = createApp({ order, catalog: first!, call: calls.call, logger });
+      first = undefined;
       await app.prepare();
       send({ type: "prepared" });
     } catch (err) {
       fail(err);
     }
+  }
+
+  /** In slices: bids go on meanwhile, on the catalog that they know. */
+  async function readCatalog(): Promise<void> {
+    const catalog = await snapshots.read(catalogPath!);
+    if (!catalog) return;
+    if (app) app.swapCatalog(catalog);
+    else first = catalog;
+  }
+
+  function refreshCatalog(): void {
+    if (catalogPath === undefined) return; // The start reads what is in force then.
+    refresh().catch((err) => logger?.error({ err }, "catalog not read, the old one stays"));
   }
 
   function listen(): void {

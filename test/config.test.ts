@@ -3,7 +3,6 @@ import {
   ConfigError,
   ConfigSchema,
   loadConfig,
-  mask,
   type RawSettings,
   rule,
   type SettingName,
@@ -198,21 +197,27 @@ describe("rule", () => {
   });
 });
 
-describe("mask", () => {
+describe("CATALOG", () => {
   test.each([
-    ["redis://host:6379/0", "redis://host:6379/0"],
-    ["redis://user@host", "redis://user@host"],
-    ["redis://user:hunter2@host:6379", "redis://user:***@host:6379"],
-    ["redis://:hunter2@host", "redis://:***@host"],
-    ["rediss://user:hun:ter/2@host", "rediss://user:***@host"],
-    ["redis://user:hunt@er2@host", "redis://user:***@host"],
-    ["user:hunter2@host:6379", "user:***@host:6379"],
-    ["redis://host/0?password=hunter2&db=1", "redis://host/0?password=***&db=1"],
-  ])("shows %p as %p", (url, shown) => {
-    expect(mask("REDIS_URL", url)).toBe(shown);
+    "data/catalog.json",
+    "C:\\catalog.json",
+    "sqlite:catalog.db",
+    "sqlite:///var/lib/catalog.db",
+    "postgres://me:pw@db/catalog",
+    "postgresql://db:5432/catalog?sslmode=require",
+    "mysql://me@db/catalog",
+    "mariadb://db/catalog",
+  ])("may be %p", (CATALOG) => {
+    expect(loadConfig({ CATALOG }).CATALOG).toBe(CATALOG);
   });
 
-  test("leaves other settings as they are", () => {
-    expect(mask("DATA_DIR", "a:b@c")).toBe("a:b@c");
+  test.each([
+    ["sqlite:", "sqlite:"],
+    ["mongodb://me:hunter2@db/catalog", "mongodb://me:***@db/catalog"],
+    ["postgres://me:hunter2@db:port/catalog", "postgres://me:***@db:port/catalog"],
+  ])("may not be %p, and the message has no password", (CATALOG, shown) => {
+    const [problem, ...others] = problemsOf({ CATALOG });
+    expect(problem).toBe(`CATALOG="${shown}": expected ${rule("CATALOG")}`);
+    expect(others).toEqual([]);
   });
 });

@@ -1,5 +1,4 @@
-import { buildCatalog, type Catalog, type CatalogBidder } from "../catalog/catalog.ts";
-import type { CatalogDocument } from "../catalog/document.ts";
+import type { Catalog, CatalogBidder } from "../catalog/catalog.ts";
 import type { Bidder } from "./bidder.ts";
 
 /** The catalog in force, and the bidders behind its entries. */
@@ -11,7 +10,7 @@ export interface Roster {
    * From the next auction on; those that run keep the snapshot they began with. A bidder whose
    * settings stay stays the same, with all it has learnt; the others are retired.
    */
-  swap(document: CatalogDocument, version: number): void;
+  swap(catalog: Catalog): void;
   /** Bidders that cannot be asked at the moment, and why. */
   troubles(): Trouble[];
 }
@@ -30,18 +29,16 @@ interface Engaged {
 
 /** @param createBidder  makes the bidder of an entry, at its first auction */
 export function createRoster(
-  document: CatalogDocument,
-  version: number,
+  first: Catalog,
   createBidder: (entry: CatalogBidder) => Bidder,
 ): Roster {
-  let catalog: Catalog;
+  let catalog = first;
   // By entry, so that an auction that began before a swap still finds its bidders.
   const bidders = new WeakMap<CatalogBidder, Bidder>();
   const engaged = new Map<string, Engaged>();
-  swap(document, version);
 
-  function swap(next: CatalogDocument, nextVersion: number): void {
-    catalog = buildCatalog(next, nextVersion);
+  function swap(next: Catalog): void {
+    catalog = next;
     for (const [id, { entry, bidder }] of engaged) {
       const successor = catalog.bidders.get(id);
       if (successor && isSame(successor, entry)) engage(successor, bidder);

@@ -29,31 +29,120 @@ export interface Catalog {
   readonly version: number;
   readonly supplies: ReadonlyMap<string, Supply>;
   readonly bidders: ReadonlyMap<string, CatalogBidder>;
-  readonly bidderCount: number;
 }
 
-/** Builds the snapshot of a validated catalog, with the eligible bidders of each country. */
-export function buildCatalog(document: CatalogDocument, version: number): Catalog {
-  const bidders = new Map<string, CatalogBidder>();
-  for (const [id, settings] of Object.entries(document.bidders)) {
-    bidders.set(id, { id, countries: settings.countries ?? [settings.country!], settings });
-  }
-  const supplies = new Map<string, Supply>();
-  for (const [id, written] of Object.entries(document.supplies)) {
-    const supply: SupplyDocument = Array.isArray(written) ? { bidders: written } : written;
-    const members = supply.bidders.map((bidderId) => bidders.get(bidderId)!);
-    const { imp, domain, app } = supply;
-    supplies.set(id, {
-      id,
-      bidders: members,
-      eligible: groupByCountry(members),
-      floorMicros: Math.round((supply.floor ?? 0) * 1e6),
-      auction: supply.auction ?? "first_price",
-      placement: { ...(imp && { imp }), ...(domain && { domain }), ...(app && { app }) },
-    });
-  }
-  return { version, supplies, bidders, bidderCount: bidders.size };
+/** Puts a snapshot together, entry by entry, so that a large one can be built in pieces. */
+export interface CatalogBuilder {
+  /** Bidders come before the supplies that have them. */
+  addBidder(id: string, settings: BidderDocument): CatalogBidder;
+  addSupply(id: string, supply: string[] | SupplyDocument): void;
+  /** Takes a bidder of an earlier snapshot over as it is. */
+  keepBidder(bidder: CatalogBidder): void;
+  /** Takes a supply of an earlier snapshot over. False: a bidder of it has changed since. */
+  keepSupply(supply: Supply): boolean;
+  finish(version: number): Catalog;
 }
+
+export function createCatalogBuilder(): CatalogBuilder {
+  const bidders = new Map<string, CatalogBidder>();
+  const supplies = new Map<string, Supply>();
+  const panels = new Map<string, Panel>();
+  /** Panels of earlier snapshots, and whether all of their bidders are still the same. */
+  const kept = new Map<Panel, boolean>();
+
+  function panelOf(ids: readonly string[]): Panel {
+    const key = ids.join(" "); // An id has no spaces.
+    let panel = panels.get(key);
+    if (!panel) {
+      panel = new Panel(ids.map((id) => bidders.get(id)!));
+      panels.set(key, panel);
+    }
+    return panel;
+  }
+
+  function isUnchanged(panel: Panel): boolean {
+    let isSame = kept.get(panel);
+    if (isSame === undefined) {
+      isSame = panel.bidders.every((bidder) => bidders.get(bidder.id) === bidder);
+      kept.set(panel, isSame);
+    }
+    return isSame;
+  }
+
+  function keepSupply(supply: Supply): boolean {
+    if (!(supply instanceof ListedSupply) || !isUnchanged(supply.panel)) return false;
+    supplies.set(supply.id, supply);
+    return true;
+  }
+
+  return {
+    addBidder(id, settings) {
+      const bidder = { id, countries: settings.countries ?? [settings.country!], settings };
+      bidders.set(id, bidder);
+      return bidder;
+    },
+    addSupply(id, written) {
+      const supply = Array.isArray(written) ? { bidders: written } : written;
+      supplies.set(id, new ListedSupply(id, panelOf(supply.bidders), supply));
+    },
+    keepBidder: (bidder) => void bidders.set(bidder.id, bidder),
+    keepSupply,
+    finish: (version) => ({ version, supplies, bidders }),
+  };
+}
+
+/** Builds the snapshot of a validated catalog. */
+export function buildCatalog(document: CatalogDocument, version: number): Catalog {
+  const builder = createCatalogBuilder();
+  for (const [id, bidder] of Object.entries(document.bidders)) builder.addBidder(id, bidder);
+  for (const [id, supply] of Object.entries(document.supplies)) builder.addSupply(id, supply);
+  return builder.finish(version);
+}
+
+/** The bidders of all supplies that list the same ones, kept once for all of them. */
+class Panel {
+  readonly bidders: readonly CatalogBidder[];
+  private grouped: Map<string, number[]> | undefined;
+
+  constructor(bidders: readonly CatalogBidder[]) {
+    this.bidders = bidders;
+  }
+
+  /** Grouped when it is first asked for: most of a large catalog is bid for rarely. */
+  get eligible(): ReadonlyMap<string, readonly number[]> {
+    this.grouped ??= groupByCountry(this.bidders);
+    return this.grouped;
+  }
+}
+
+class ListedSupply implements Supply {
+  readonly id: string;
+  readonly panel: Panel;
+  readonly floorMicros: number;
+  readonly auction: Supply["auction"];
+  readonly placement: Supply["placement"];
+
+  constructor(id: string, panel: Panel, { floor, auction, imp, domain, app }: SupplyDocument) {
+    this.id = id;
+    this.panel = panel;
+    this.floorMicros = Math.round((floor ?? 0) * 1e6);
+    this.auction = auction ?? "first_price";
+    const isSilent = imp === undefined && domain === undefined && app === undefined;
+    this.placement = isSilent
+      ? NO_PLACEMENT
+      : { ...(imp && { imp }), ...(domain && { domain }), ...(app && { app }) };
+  }
+
+  get bidders(): readonly CatalogBidder[] {
+    return this.panel.bidders;
+  }
+
+  get eligible(): ReadonlyMap<string, readonly number[]> {
+    return this.panel.eligible;
+  }
+}
+
+const NO_PLACEMENT: Supply["placement"] = {};
 
 function groupByCountry(members: readonly CatalogBidder[]): Map<string, number[]> {
   const eligible = new Map<string, number[]>();

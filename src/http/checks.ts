@@ -9,6 +9,8 @@ const TROUBLES_NAMED_MAX = 3;
 export interface CheckOptions {
   isDraining: () => boolean;
   catalog: () => Catalog;
+  /** Why it may not be what the source of the catalog says now. */
+  catalogFault: () => Promise<string | null>;
   /** What the store is called here. */
   storeName: "embedded" | "redis";
   ping: () => Promise<void>;
@@ -27,7 +29,8 @@ export interface CheckOptions {
 
 /** What GET /readyz looks at. */
 export function createChecks(options: CheckOptions): Record<string, () => Check | Promise<Check>> {
-  const { isDraining, catalog, storeName, ping, isFallbackActive, fallbackPolicy } = options;
+  const { isDraining, catalog, catalogFault, storeName, ping, isFallbackActive, fallbackPolicy } =
+    options;
   const { hasRoomToRecord, refusedSupplies, lost, troubles } = options;
 
   function accepting(): Check {
@@ -35,9 +38,12 @@ export function createChecks(options: CheckOptions): Record<string, () => Check 
     return { status: "ok", detail: "yes" };
   }
 
-  function checkCatalog(): Check {
+  async function checkCatalog(): Promise<Check> {
     const { version, supplies } = catalog();
-    return { status: "ok", detail: `version ${version}, ${supplies.size} supplies` };
+    const detail = `version ${version}, ${supplies.size} supplies`;
+    const fault = await catalogFault();
+    if (fault === null) return { status: "ok", detail };
+    return { status: "degraded", detail: `${detail}, ${fault}` };
   }
 
   /** Without Redis bids go on by the fallback, and their outcomes wait in the journal. */

@@ -1,13 +1,16 @@
-import type { Catalog } from "../catalog/catalog.ts";
-import { type Config, mask } from "../config.ts";
+import type { SnapshotHeader } from "../catalog/snapshot-file.ts";
+import type { Config } from "../config.ts";
 import { redisUrl } from "../config-views.ts";
+import { mask } from "../mask.ts";
 
 export interface BannerFacts {
   version: string;
   config: Config;
   port: number;
   pids: readonly number[];
-  catalog: Catalog;
+  catalog: Pick<SnapshotHeader, "source" | "supplies" | "bidders" | "sample">;
+  /** Why the catalog may be out of date. */
+  catalogFault: string | undefined;
   /** Whether Redis answered; without one configured it does not matter. */
   isStoreReady: boolean;
 }
@@ -15,7 +18,7 @@ export interface BannerFacts {
 /** What the user sees once every worker listens. The curl works when pasted. */
 export function writeBanner(facts: BannerFacts): string {
   const { version, config, port, pids, catalog } = facts;
-  const sample = findSample(catalog);
+  const { sample } = catalog;
   const host = ["0.0.0.0", "::"].includes(config.HOST) ? "localhost" : config.HOST;
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
   return [
@@ -24,7 +27,7 @@ export function writeBanner(facts: BannerFacts): string {
     "",
     `  workers   ${pids.length} (pid ${pids.join(", ")})`,
     `  store     ${describeStore(facts)}`,
-    `  catalog   ${config.CATALOG}: ${describeCatalog(catalog)}`,
+    `  catalog   ${describeCatalog(facts)}`,
     `  limiter   ${describeLimiter(config)}`,
     `  auctions  logged: ${config.LOG_AUCTIONS} (LOG_AUCTIONS)`,
     "",
@@ -37,8 +40,11 @@ export function writeBanner(facts: BannerFacts): string {
   ].join("\n");
 }
 
-const describeCatalog = ({ supplies, bidderCount }: Catalog) =>
-  `${supplies.size} supplies, ${bidderCount} bidders`;
+function describeCatalog({ catalog, catalogFault }: BannerFacts): string {
+  const { source, supplies, bidders } = catalog;
+  const fault = catalogFault === undefined ? "" : `, ${catalogFault.toUpperCase()}`;
+  return `${source}: ${supplies} supplies, ${bidders} bidders${fault}`;
+}
 
 function describeStore({ config, isStoreReady }: BannerFacts): string {
   const url = redisUrl(config);
@@ -50,14 +56,6 @@ function describeStore({ config, isStoreReady }: BannerFacts): string {
 function describeLimiter(config: Config): string {
   const { RATE_LIMIT_MAX_REQUESTS: max, RATE_LIMIT_WINDOW_SECONDS: seconds } = config;
   return max === 0 ? "off" : `${max} bids in ${seconds} s for each client`;
-}
-
-/** A supply and a country that somebody bids for, where there is one. */
-function findSample(catalog: Catalog): { supplyId: string; country: string } {
-  for (const { id, bidders } of catalog.supplies.values()) {
-    if (bidders[0]) return { supplyId: id, country: bidders[0].countries[0]! };
-  }
-  return { supplyId: "supply1", country: "US" };
 }
 
 /** JSON that stays whole between single quotes of a shell. */

@@ -1,5 +1,5 @@
 import type { Logger } from "../log.ts";
-import type { CatalogUpdate, StartOrder } from "./messages.ts";
+import type { StartOrder } from "./messages.ts";
 import { createRestartPolicy } from "./restart-policy.ts";
 import { spawnWorker, type WorkerProcess } from "./worker-process.ts";
 
@@ -10,9 +10,7 @@ const PULSE_MS = 250;
 export interface FleetOptions {
   size: number;
   /** What the next worker of a slot begins with; a new producer each time. */
-  orderFor: (slot: number) => Omit<StartOrder, "catalog">;
-  /** The catalog in force. */
-  catalog: () => CatalogUpdate;
+  orderFor: (slot: number) => StartOrder;
   answer: (name: string, argument: unknown) => Promise<unknown>;
   /** A producer whose process is gone: its journal may be taken over. */
   onEnded: (producer: string) => void;
@@ -29,7 +27,8 @@ export interface Fleet {
    */
   start(): Promise<void>;
   pids(): number[];
-  update(update: CatalogUpdate): void;
+  /** Has every worker read the snapshot of the catalog again. */
+  refresh(): void;
   /** Resolves when every worker has counted what it answered, or has ended. */
   drain(): Promise<void>;
   /** Lets the workers finish; after `graceMs` they are killed. */
@@ -38,7 +37,7 @@ export interface Fleet {
 }
 
 export function createFleet(options: FleetOptions): Fleet {
-  const { size, orderFor, catalog, answer, onEnded, onGiveUp, logger } = options;
+  const { size, orderFor, answer, onEnded, onGiveUp, logger } = options;
   const workers = new Map<number, WorkerProcess>();
   const decideRestart = createRestartPolicy();
   let isStopping = false;
@@ -70,7 +69,6 @@ export function createFleet(options: FleetOptions): Fleet {
     const order = orderFor(slot);
     const worker = spawnWorker({
       order,
-      catalog,
       answer,
       onEnded: () => onEnded(order.producer),
       onFatal(message) {
@@ -132,8 +130,8 @@ export function createFleet(options: FleetOptions): Fleet {
   return {
     start,
     pids: () => live().map((worker) => worker.pid),
-    update: (update) => {
-      for (const worker of live()) worker.send({ type: "catalog", update });
+    refresh: () => {
+      for (const worker of live()) worker.send({ type: "catalog" });
     },
     drain,
     stop,

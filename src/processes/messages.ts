@@ -1,11 +1,4 @@
-import type { CatalogDocument } from "../catalog/document.ts";
 import type { Config } from "../config.ts";
-
-/** A catalog on its way to the workers, already validated. */
-export interface CatalogUpdate {
-  version: number;
-  document: CatalogDocument;
-}
 
 /** What a worker needs to begin. */
 export interface StartOrder {
@@ -17,7 +10,8 @@ export interface StartOrder {
   journalPath: string;
   /** Whether the store answered the supervisor: else nobody waits for it again. */
   isStoreReady: boolean;
-  catalog: CatalogUpdate;
+  /** The snapshot in force, now and whenever an order says so. */
+  catalogPath: string;
 }
 
 /** From the supervisor. */
@@ -25,7 +19,8 @@ export type Order =
   | { type: "start"; order: StartOrder }
   /** Sent after `prepared`: from here on the worker may have answered somebody. */
   | { type: "listen" }
-  | { type: "catalog"; update: CatalogUpdate }
+  /** The snapshot has been replaced. */
+  | { type: "catalog" }
   /** Count everything that was answered so far, then say `drained`. */
   | { type: "drain"; id: number }
   /** The answer to a `call`. */
@@ -44,6 +39,8 @@ export type Report =
 
 /** Calls a worker may make of the supervisor. */
 export const DRAIN_ALL = "drain-all";
+/** Answers why the catalog may be out of date; null: it is not. */
+export const CATALOG_FAULT = "catalog-fault";
 /** Answers how many counted auctions the store has lost. */
 export const LOST = "lost";
 /** Says that the store holds less than it did: how much less is the supervisor's to find out. */

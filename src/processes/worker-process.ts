@@ -1,5 +1,5 @@
 import type { Subprocess } from "bun";
-import type { CatalogUpdate, Order, Report, StartOrder } from "./messages.ts";
+import type { Order, Report, StartOrder } from "./messages.ts";
 import type { WorkerEnd } from "./restart-policy.ts";
 
 /**
@@ -27,9 +27,7 @@ export interface WorkerProcess {
 }
 
 export interface WorkerProcessOptions {
-  order: Omit<StartOrder, "catalog">;
-  /** The catalog in force, asked for when the worker can take it: later ones reach it as orders. */
-  catalog: () => CatalogUpdate;
+  order: StartOrder;
   /** Answers a call of the worker. */
   answer: (name: string, argument: unknown) => Promise<unknown>;
   /** The process is gone. Called before anybody who waits for its drain goes on. */
@@ -41,7 +39,7 @@ export interface WorkerProcessOptions {
 
 /** Spawns one worker and speaks with it. Nothing is lost with it that its journal holds. */
 export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
-  const { order, catalog, answer, onEnded, onFatal, now = () => performance.now() } = options;
+  const { order, answer, onEnded, onFatal, now = () => performance.now() } = options;
   const { producer } = order;
   const drains = new Map<number, { resolve: () => void; reject: (fault: Error) => void }>();
   const readiness = Promise.withResolvers<void>();
@@ -76,7 +74,7 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
   function hear(report: Report): void {
     switch (report.type) {
       case "hello":
-        return send({ type: "start", order: { ...order, catalog: catalog() } });
+        return send({ type: "start", order });
       case "prepared":
         if (state === "starting") state = "serving";
         return send({ type: "listen" });

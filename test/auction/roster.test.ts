@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import type { Bidder } from "../../src/auction/bidder.ts";
 import { createRoster } from "../../src/auction/roster.ts";
-import type { BidderDocument, CatalogDocument } from "../../src/catalog/document.ts";
+import { buildCatalog } from "../../src/catalog/catalog.ts";
+import type { BidderDocument } from "../../src/catalog/document.ts";
 
-const first = { supplies: { s: ["a"] }, bidders: { a: { country: "US" } } };
-const second = { supplies: { s: ["b"] }, bidders: { b: { country: "GB" } } };
+const first = buildCatalog({ supplies: { s: ["a"] }, bidders: { a: { country: "US" } } }, 1);
+const second = buildCatalog({ supplies: { s: ["b"] }, bidders: { b: { country: "GB" } } }, 2);
 const bidder = ({ id }: { readonly id: string }): Bidder => ({
   id,
   isAwaited: true,
@@ -12,22 +13,22 @@ const bidder = ({ id }: { readonly id: string }): Bidder => ({
 });
 
 test("holds the snapshot that was swapped in last", () => {
-  const roster = createRoster(first, 1, bidder);
-  roster.swap(second, 2);
+  const roster = createRoster(first, bidder);
+  roster.swap(second);
   expect(roster.catalog().version).toBe(2);
   expect(roster.catalog().supplies.get("s")!.bidders[0]!.id).toBe("b");
 });
 
 test("has the bidders of an earlier snapshot for auctions that began on it", () => {
-  const roster = createRoster(first, 1, bidder);
+  const roster = createRoster(first, bidder);
   const entry = roster.catalog().supplies.get("s")!.bidders[0]!;
-  roster.swap(second, 2);
+  roster.swap(second);
   expect(roster.bidderOf(entry).id).toBe("a");
 });
 
 test("makes each bidder once for a snapshot", () => {
   let made = 0;
-  const roster = createRoster(first, 1, (entry) => {
+  const roster = createRoster(first, (entry) => {
     made++;
     return bidder(entry);
   });
@@ -38,16 +39,14 @@ test("makes each bidder once for a snapshot", () => {
 
 describe("a bidder that has been asked", () => {
   const endpoint = "http://bidder.test/";
-  const documentOf = (settings: Record<string, BidderDocument>): CatalogDocument => ({
-    supplies: { s: Object.keys(settings) },
-    bidders: settings,
-  });
+  const catalogOf = (bidders: Record<string, BidderDocument>, version: number) =>
+    buildCatalog({ supplies: { s: Object.keys(bidders) }, bidders }, version);
 
   /** A roster whose bidders tell when they are retired. */
   function watchedRoster(settings: Record<string, BidderDocument>) {
     const made: string[] = [];
     const retired: string[] = [];
-    const roster = createRoster(documentOf(settings), 1, ({ id }) => {
+    const roster = createRoster(catalogOf(settings, 1), ({ id }) => {
       const name = `${id}${made.length}`;
       made.push(name);
       return {
@@ -65,7 +64,7 @@ describe("a bidder that has been asked", () => {
       retired,
       entryOf,
       askFor: (id: string) => roster.bidderOf(entryOf(id)).id,
-      swapTo: (next: Record<string, BidderDocument>) => roster.swap(documentOf(next), 2),
+      swapTo: (next: Record<string, BidderDocument>) => roster.swap(catalogOf(next, 2)),
     };
   }
 

@@ -20,7 +20,7 @@ const parseWith = (supplyId: string, bidderId: string) =>
 
 describe("buildCatalog", () => {
   test("keeps the order of a supply's bidders and groups their places by country", () => {
-    const { supplies, bidderCount, version } = buildCatalog(GOOD, 7);
+    const { supplies, bidders, version } = buildCatalog(GOOD, 7);
     const supply = supplies.get("supply1")!;
     expect(supply.bidders).toEqual([
       { id: "bidder1", countries: ["US"], settings: { country: "US" } },
@@ -33,7 +33,7 @@ describe("buildCatalog", () => {
     ]);
     expect([...supplies.keys()]).toEqual(["supply1", "supply2", "empty"]);
     expect(supplies.get("empty")!.eligible.size).toBe(0);
-    expect([version, bidderCount]).toEqual([7, 3]);
+    expect([version, [...bidders.keys()]]).toEqual([7, ["bidder1", "bidder2", "bidder3"]]);
   });
 
   test("lists bidders in the supply's order, not the catalog's, even for ids that are numbers", () => {
@@ -46,10 +46,10 @@ describe("buildCatalog", () => {
   });
 
   test.each(["__proto__", "constructor", "toString"])("takes %s for an id like any other", (id) => {
-    const { supplies, bidderCount } = buildCatalog(validateCatalog(parseWith(id, id)), 1);
+    const { supplies, bidders } = buildCatalog(validateCatalog(parseWith(id, id)), 1);
     expect([...supplies.keys()]).toEqual([id]);
     expect(supplies.get(id)!.bidders).toMatchObject([{ id, countries: ["US"] }]);
-    expect(bidderCount).toBe(1);
+    expect([...bidders.keys()]).toEqual([id]);
   });
 
   test("has no supply that the document does not name", () => {

@@ -9,6 +9,7 @@ const checksOf = (differently: Partial<CheckOptions> = {}) =>
   createChecks({
     isDraining: () => false,
     catalog: () => catalog,
+    catalogFault: async () => null,
     storeName: "redis",
     ping: async () => {},
     isFallbackActive: () => false,
@@ -87,5 +88,13 @@ test("bidders that are not asked show, the first three by name", async () => {
   expect(await checksOf({ troubles: () => troubles }).bidders!()).toEqual({
     status: "degraded",
     detail: "4 not asked: a (breaker open), b (breaker open), c (breaker open), ...",
+  });
+});
+
+test("a catalog that may be out of date is told with its age, and serves", async () => {
+  const catalogFault = async () => "35 s old: it cannot be read, see the log";
+  expect(await checksOf({ catalogFault }).catalog!()).toEqual({
+    status: "degraded",
+    detail: "version 7, 1 supplies, 35 s old: it cannot be read, see the log",
   });
 });

@@ -1,18 +1,26 @@
 import { expect, test } from "bun:test";
-import { buildCatalog } from "../../src/catalog/catalog.ts";
 import type { CatalogDocument } from "../../src/catalog/document.ts";
+import { formatSnapshot } from "../../src/catalog/snapshot-file.ts";
 import { loadConfig, type RawSettings } from "../../src/config.ts";
 import { writeBanner } from "../../src/processes/banner.ts";
 
 const CATALOG: CatalogDocument = { supplies: { s: ["b"] }, bidders: { b: { country: "GB" } } };
 
-const bannerOf = (settings: RawSettings = {}, document = CATALOG, isStoreReady = true) =>
+const FACTS = { source: "data/catalog.json", version: 1, takenAtMs: 0 };
+
+const bannerOf = (
+  settings: RawSettings = {},
+  document = CATALOG,
+  isStoreReady = true,
+  catalogFault: string | undefined = undefined,
+) =>
   writeBanner({
     version: "9.9.9",
     config: loadConfig(settings),
     port: 4321,
     pids: [11, 12],
-    catalog: buildCatalog(document, 1),
+    catalog: formatSnapshot(document, FACTS).header,
+    catalogFault,
     isStoreReady,
   });
 
@@ -68,6 +76,11 @@ test("masks the password of a Redis, and says when it is away", () => {
   expect(banner).toContain("redis://me:***@r:1");
   expect(banner).toContain("NOT REACHABLE");
   expect(banner).not.toContain("secret");
+});
+
+test("says that the catalog is an old one", () => {
+  const banner = bannerOf({}, CATALOG, true, "35 s old: it cannot be read, see the log");
+  expect(banner).toContain("data/catalog.json: 1 supplies, 1 bidders, 35 S OLD: IT CANNOT BE READ");
 });
 
 test("says that the limiter is off", () => {

@@ -2,7 +2,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { ConfigSchema } from "../../src/config.ts";
-import { childrenOf, guardProcess, isRunning, type ProcessRef, processOf } from "./processes.ts";
+import {
+  childrenOf,
+  commandOf,
+  guardProcess,
+  isRunning,
+  type ProcessRef,
+  processOf,
+} from "./processes.ts";
 import { until } from "./until.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
@@ -96,9 +103,10 @@ export async function startExchange(options: ExchangeOptions = {}): Promise<Exch
   }
 
   function workerPids(): number[] {
-    const workers = childrenOf(pid);
-    for (const worker of workers) note(worker);
-    return workers.map((worker) => worker.pid);
+    const children = childrenOf(pid);
+    for (const child of children) note(child);
+    // A large catalog, or a database, is read by a process that ends with that.
+    return children.map((child) => child.pid).filter((id) => commandOf(id).at(-1) === "worker");
   }
 
   function kill(signal: NodeJS.Signals): void {

@@ -22,6 +22,15 @@ export function childrenOf(pid: number): ProcessRef[] {
     ) as ProcessRef[];
 }
 
+/** Its command line, in words. Empty when it has ended. */
+export function commandOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+  } catch {
+    return [];
+  }
+}
+
 export function processOf(pid: number): ProcessRef | undefined {
   return inspect(pid);
 }

@@ -2,22 +2,18 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createApp } from "../../../src/app.ts";
+import { buildCatalog } from "../../../src/catalog/catalog.ts";
 import { loadCatalogFile } from "../../../src/catalog/file-source.ts";
 import { loadConfig } from "../../../src/config.ts";
 import { windowLimit } from "../../../src/config-views.ts";
 import { createLogger } from "../../../src/log.ts";
-import { DRAIN_ALL, LOST } from "../../../src/processes/messages.ts";
+import { CATALOG_FAULT, DRAIN_ALL, LOST } from "../../../src/processes/messages.ts";
 import { openCounterFile } from "../../../src/store/embedded/counters.ts";
 import { answerStoreCall } from "../../../src/store/embedded/remote.ts";
 import { createEmbeddedStore } from "../../../src/store/embedded/store.ts";
 import { createWindows } from "../../../src/store/embedded/windows.ts";
 import { expectCountedOnce, heldOf } from "../../support/counting.ts";
-import {
-  type Exchange,
-  runExchange,
-  startExchange,
-  temporaryFolder,
-} from "../../support/exchange.ts";
+import { runExchange, startExchange, temporaryFolder } from "../../support/exchange.ts";
 import { printFigures } from "../../support/faults.ts";
 import { createFolder } from "../../support/folder.ts";
 import { clientAddress, holdAuctions, type LedgerEntry, readStat } from "../../support/ledger.ts";
@@ -96,8 +92,8 @@ describe("a folder that cannot hold journals ends the start with one line and 1:
 
 describe("a disk that fills up while the service runs", () => {
   /** Every write to a file fails from here on, or works again; what is mapped is not affected. */
-  function limitFiles(exchange: Exchange, size: number | "unlimited"): void {
-    for (const pid of [exchange.pid, ...exchange.workerPids()]) {
+  function limitFiles(pids: readonly number[], size: number | "unlimited"): void {
+    for (const pid of pids) {
       const limit = `--fsize=${size}:unlimited`;
       expect(Bun.spawnSync(["prlimit", "--pid", String(pid), limit]).success).toBe(true);
     }
@@ -106,14 +102,14 @@ describe("a disk that fills up while the service runs", () => {
   test("loses nothing: bids go on, GET /stat is 503, and all is counted when there is room", async () => {
     await using exchange = await startExchange({ env: DISTINCT });
     const workers = exchange.workerPids();
-    limitFiles(exchange, 0);
+    limitFiles([exchange.pid, ...workers], 0);
     // The first bids ever: no journal has a record of their supplies.
     const load = startSteadyLoad({ port: exchange.port });
     await untilAnswered(load, 500);
     expectProblem(await askOnce(exchange.port, GET_STAT), 503, "stats_unavailable");
     await untilAnswered(load, 100);
     await load.stop();
-    limitFiles(exchange, "unlimited");
+    limitFiles([exchange.pid, ...workers], "unlimited");
     await until("GET /stat answers", async () => (await fetch(`${exchange.url}/stat`)).ok);
     const figures = expectCountedOnce(await readStat(exchange.url), load);
     expect(figures.answered).toBe(load.answered.length);
@@ -132,8 +128,8 @@ describe("a disk that fills up while the service runs", () => {
     await using exchange = await startExchange({ dataDir: folder.path, env });
     const journals = join(folder.path, "journals");
     const names = readdirSync(journals).filter((name) => name.endsWith(".names"));
-    // The next line fits in part.
-    limitFiles(exchange, statSync(join(journals, names[0]!)).size + 10);
+    // The next line fits in part. The supervisor has room for the snapshot of the catalog.
+    limitFiles(exchange.workerPids(), statSync(join(journals, names[0]!)).size + 10);
     const supplies = { ...catalog.supplies, fresh: ["bidder1"] };
     writeFileSync(path, JSON.stringify({ ...catalog, supplies }));
     await until("the catalog is reloaded", () => exchange.printed('"catalog reloaded"') === 1);
@@ -147,7 +143,7 @@ describe("a disk that fills up while the service runs", () => {
       return codes.size === 1 && codes.has("overloaded");
     });
     expect((await bid("supply1")).some(({ status }) => status === 503)).toBe(false);
-    limitFiles(exchange, "unlimited");
+    limitFiles(exchange.workerPids(), "unlimited");
     const answered = await bid("fresh");
     expect(answered.some(({ status }) => status === 503)).toBe(false);
     exchange.kill("SIGKILL");
@@ -181,9 +177,11 @@ describe("a journal that is nearly full", () => {
         producer: "test-1-1",
         isStoreReady: true,
         journalPath: folder.path("test-1-1.journal"),
-        catalog: { version: 1, document: await loadCatalogFile(config.CATALOG) },
+        catalogPath: folder.path("catalog.snapshot"),
       },
+      catalog: buildCatalog(await loadCatalogFile(config.CATALOG), 1),
       async call(name, argument) {
+        if (name === CATALOG_FAULT) return null;
         if (name === LOST) return "0";
         if (name === DRAIN_ALL) return app.drain();
         if (isAway && name === "store.apply") throw new Error("the store is away");
