@@ -1,13 +1,16 @@
+import { stat } from "node:fs/promises";
 import type { SQL } from "bun";
 import { createShared } from "../actor/shared.ts";
 import { within } from "../actor/within.ts";
-import { openDatabase, readVersion, toDatabaseError, withDatabase } from "./database.ts";
+import { openDatabase, readVersion, toDatabaseError } from "./database.ts";
 import type { DatabaseLocation } from "./location.ts";
 
 /** Longest that one look at the version may take, milliseconds. */
 const LOOK_MS_MAX = 3_000;
 /** The looks of many exchanges on one database do not stay in step. */
 const JITTER = 0.2;
+/** Longest that the event loop stands still for another process that writes to SQLite. */
+const BUSY_MS_MAX = 50;
 /** What the triggers of data/sql/postgres.sql notify. */
 const CHANNEL = "exchange_catalog";
 
@@ -31,6 +34,7 @@ export interface DatabaseWatch {
 export function watchDatabase(options: DatabaseWatchOptions): DatabaseWatch {
   const { location, refreshMs, onVersion, onFault, random = Math.random } = options;
   let sql: SQL | undefined;
+  let openFile: string | undefined;
   let isListening = false;
   let isStopped = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -51,10 +55,9 @@ export function watchDatabase(options: DatabaseWatchOptions): DatabaseWatch {
     if (!isStopped) timer = setTimeout(look, refreshMs * (1 - JITTER + 2 * JITTER * random()));
   }
 
-  /** SQLite is opened for each look: somebody may have put another file in its place. */
   async function findVersion(): Promise<number> {
-    if (location.dialect === "sqlite") return withDatabase(location, readVersion, { busyMs: 0 });
-    sql ??= await openDatabase(location);
+    if (location.dialect === "sqlite") await forgetReplaced(location.url);
+    sql ??= await openDatabase(location, { busyMs: BUSY_MS_MAX });
     // First, so that what comes after the look is told. Without it, the next look finds it.
     if (location.dialect === "postgres" && !isListening) await listen(sql).catch(() => {});
     return readVersion(sql);
@@ -68,6 +71,14 @@ export function watchDatabase(options: DatabaseWatchOptions): DatabaseWatch {
 
   function lookAgain(): void {
     if (isListening) void look();
+  }
+
+  /** Somebody may have put another file in the place of the one that is open. */
+  async function forgetReplaced(path: string): Promise<void> {
+    const { dev, ino } = await stat(path);
+    const found = `${dev} ${ino}`;
+    if (found !== openFile) await forget();
+    openFile = found;
   }
 
   /** The next look begins with a new connection; this one may hang. */

@@ -54,11 +54,11 @@ export async function withDatabase<T>(
   }
 }
 
-/** The fault as one that may be shown: no passwords, and what to do about a missing table. */
+/** The fault as one that may be shown: no passwords, and a hint where a table is missing. */
 export function toDatabaseError(fault: unknown, location: DatabaseLocation): Error {
   const message = describeFault(fault, location);
   if (!isSchemaFault(fault)) return new Error(message);
-  return new SchemaError(`${message}; \`exchange catalog init\` adds what is missing`);
+  return new SchemaError(`${message}; expected the tables of \`exchange catalog init\``);
 }
 
 /** Undefined tables and columns: PostgreSQL 42P01 and 42703, MySQL 1146 and 1054. */

@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { constants, setPriority } from "node:os";
 import { type LoadOrder, type LoadResult, loadCatalog } from "../catalog/load.ts";
 import { parseLocation } from "../catalog/location.ts";
 
@@ -48,6 +49,7 @@ async function isSmallFile(catalog: string): Promise<boolean> {
 
 /** The process: one order, one answer. */
 export function runCatalogLoader(): void {
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL); // Bids come first.
   process.on("disconnect", () => process.exit(1)); // Nobody is left to tell.
   process.on("SIGINT", () => {}); // Ctrl-C reaches the whole group: the supervisor decides.
   process.on("message", async (order: LoadOrder) => {
