@@ -31,73 +31,90 @@ export interface Catalog {
   readonly bidders: ReadonlyMap<string, CatalogBidder>;
 }
 
-/** Puts a snapshot together, entry by entry, so that a large one can be built in pieces. */
+/**
+ * Puts a snapshot together, entry by entry, so that a large one can be built in pieces. An entry
+ * with the digest that it had in the snapshot before is taken over; `read` is not called for it.
+ */
 export interface CatalogBuilder {
-  /** Bidders come before the supplies that have them. */
-  addBidder(id: string, settings: BidderDocument): CatalogBidder;
-  addSupply(id: string, supply: string[] | SupplyDocument): void;
-  /** Takes a bidder of an earlier snapshot over as it is. */
-  keepBidder(bidder: CatalogBidder): void;
-  /** Takes a supply of an earlier snapshot over. False: a bidder of it has changed since. */
-  keepSupply(supply: Supply): boolean;
+  /** Bidders come before the supplies that list them. */
+  addBidder(id: string, digest: number, read: () => BidderDocument): void;
+  addSupply(id: string, digest: number, read: () => string[] | SupplyDocument): void;
   finish(version: number): Catalog;
+  readonly bidders: ReadonlyMap<string, { readonly entry: CatalogBidder; readonly digest: number }>;
+  readonly supplies: ReadonlyMap<string, Supply>;
 }
 
-export function createCatalogBuilder(): CatalogBuilder {
-  const bidders = new Map<string, CatalogBidder>();
+/** @param before  what built the snapshot before */
+export function createCatalogBuilder(before?: CatalogBuilder): CatalogBuilder {
+  const bidders = new Map<string, { entry: CatalogBidder; digest: number }>();
   const supplies = new Map<string, Supply>();
   const panels = new Map<string, Panel>();
-  /** Panels of earlier snapshots, and whether all of their bidders are still the same. */
+  /** Panels of the snapshot before, and whether all of their bidders are still the same. */
   const kept = new Map<Panel, boolean>();
 
-  function panelOf(ids: readonly string[]): Panel {
-    const key = ids.join(" "); // An id has no spaces.
-    let panel = panels.get(key);
-    if (!panel) {
-      panel = new Panel(ids.map((id) => bidders.get(id)!));
-      panels.set(key, panel);
+  function addBidder(id: string, digest: number, read: () => BidderDocument): void {
+    const known = before?.bidders.get(id);
+    if (known?.digest === digest) return void bidders.set(id, known);
+    const settings = read();
+    const entry = { id, countries: settings.countries ?? [settings.country!], settings };
+    bidders.set(id, { entry, digest });
+  }
+
+  function addSupply(id: string, digest: number, read: () => string[] | SupplyDocument): void {
+    const known = before?.supplies.get(id) as ListedSupply | undefined;
+    if (known?.digest === digest && isUnchanged(known.panel)) {
+      supplies.set(known.id, known);
+      return;
     }
-    return panel;
+    const written = read();
+    const supply = Array.isArray(written) ? { bidders: written } : written;
+    supplies.set(id, new ListedSupply(id, digest, panelOf(supply.bidders), supply));
   }
 
   function isUnchanged(panel: Panel): boolean {
     let isSame = kept.get(panel);
     if (isSame === undefined) {
-      isSame = panel.bidders.every((bidder) => bidders.get(bidder.id) === bidder);
+      isSame = panel.bidders.every((entry) => bidders.get(entry.id)?.entry === entry);
       kept.set(panel, isSame);
     }
     return isSame;
   }
 
-  function keepSupply(supply: Supply): boolean {
-    if (!(supply instanceof ListedSupply) || !isUnchanged(supply.panel)) return false;
-    supplies.set(supply.id, supply);
-    return true;
+  function panelOf(ids: readonly string[]): Panel {
+    const key = ids.join(" "); // An id has no spaces.
+    let panel = panels.get(key);
+    if (!panel) {
+      panel = new Panel(ids.map((id) => bidders.get(id)!.entry));
+      panels.set(key, panel);
+    }
+    return panel;
   }
 
-  return {
-    addBidder(id, settings) {
-      const bidder = { id, countries: settings.countries ?? [settings.country!], settings };
-      bidders.set(id, bidder);
-      return bidder;
-    },
-    addSupply(id, written) {
-      const supply = Array.isArray(written) ? { bidders: written } : written;
-      supplies.set(id, new ListedSupply(id, panelOf(supply.bidders), supply));
-    },
-    keepBidder: (bidder) => void bidders.set(bidder.id, bidder),
-    keepSupply,
-    finish: (version) => ({ version, supplies, bidders }),
-  };
+  function finish(version: number): Catalog {
+    panels.clear();
+    kept.clear();
+    const entries = new Map<string, CatalogBidder>();
+    for (const [id, { entry }] of bidders) entries.set(id, entry);
+    return { version, supplies, bidders: entries };
+  }
+
+  return { addBidder, addSupply, finish, bidders, supplies };
 }
 
 /** Builds the snapshot of a validated catalog. */
 export function buildCatalog(document: CatalogDocument, version: number): Catalog {
   const builder = createCatalogBuilder();
-  for (const [id, bidder] of Object.entries(document.bidders)) builder.addBidder(id, bidder);
-  for (const [id, supply] of Object.entries(document.supplies)) builder.addSupply(id, supply);
+  for (const [id, bidder] of Object.entries(document.bidders)) {
+    builder.addBidder(id, NO_DIGEST, () => bidder);
+  }
+  for (const [id, supply] of Object.entries(document.supplies)) {
+    builder.addSupply(id, NO_DIGEST, () => supply);
+  }
   return builder.finish(version);
 }
+
+/** Equal to no digest, itself included. */
+const NO_DIGEST = Number.NaN;
 
 /** The bidders of all supplies that list the same ones, kept once for all of them. */
 class Panel {
@@ -117,13 +134,16 @@ class Panel {
 
 class ListedSupply implements Supply {
   readonly id: string;
+  readonly digest: number;
   readonly panel: Panel;
   readonly floorMicros: number;
   readonly auction: Supply["auction"];
   readonly placement: Supply["placement"];
 
-  constructor(id: string, panel: Panel, { floor, auction, imp, domain, app }: SupplyDocument) {
+  constructor(id: string, digest: number, panel: Panel, supply: SupplyDocument) {
+    const { floor, auction, imp, domain, app } = supply;
     this.id = id;
+    this.digest = digest;
     this.panel = panel;
     this.floorMicros = Math.round((floor ?? 0) * 1e6);
     this.auction = auction ?? "first_price";

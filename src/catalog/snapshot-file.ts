@@ -21,13 +21,16 @@ export interface SnapshotHeader {
 const FORMAT = 1;
 const HEADER_BYTES_MAX = 4_096;
 const WRITE_CHARACTERS = 2 ** 20;
+/** Leaves as many of 64 bits as a number holds exactly. */
+const DIGEST_SHIFT = 64n - 53n;
 
 /** Where the snapshot in force is kept. */
 export const snapshotPath = (dataDir: string) => join(dataDir, "catalog.snapshot");
 
 /**
- * A validated catalog as lines: a header, then `b ID JSON` for each bidder, then `s ID JSON` for
- * each supply. Every line is small, so a reader can stop for breath between any two.
+ * A validated catalog as lines: a header, then `b ID DIGEST JSON` for each bidder, then
+ * `s ID DIGEST JSON` for each supply. Every line is small, so a reader can stop for breath between
+ * any two; the digest, a whole number, spares it those that it knows.
  */
 export function formatSnapshot(
   document: CatalogDocument,
@@ -45,7 +48,10 @@ export function formatSnapshot(
 }
 
 function* linesOf(kind: "b" | "s", entries: [id: string, value: unknown][]) {
-  for (const [id, value] of entries) yield `${kind} ${id} ${JSON.stringify(value)}\n`;
+  for (const [id, value] of entries) {
+    const json = JSON.stringify(value);
+    yield `${kind} ${id} ${Bun.hash.xxHash64(json) >> DIGEST_SHIFT} ${json}\n`;
+  }
 }
 
 function findSample({ bidders, supplies }: CatalogDocument): SnapshotHeader["sample"] {
@@ -113,15 +119,9 @@ export async function readSnapshotDocument(path: string): Promise<CatalogDocumen
   const bidders: [string, BidderDocument][] = [];
   const supplies: [string, string[] | SupplyDocument][] = [];
   for (const line of (await readFile(path, "utf8")).split("\n").slice(1, -1)) {
-    const { isBidder, id, json } = splitLine(line);
-    if (isBidder) bidders.push([id, JSON.parse(json)]);
-    else supplies.push([id, JSON.parse(json)]);
+    const [, kind, id, json] = /^(b|s) (\S+) \d+ (.*)$/.exec(line) ?? [];
+    if (kind === "b") bidders.push([id!, JSON.parse(json!)]);
+    else supplies.push([id!, JSON.parse(json!)]);
   }
   return { bidders: Object.fromEntries(bidders), supplies: Object.fromEntries(supplies) };
-}
-
-/** The parts of a line below the header. */
-export function splitLine(line: string): { isBidder: boolean; id: string; json: string } {
-  const end = line.indexOf(" ", 2);
-  return { isBidder: line.startsWith("b "), id: line.slice(2, end), json: line.slice(end + 1) };
 }

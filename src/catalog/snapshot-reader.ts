@@ -1,107 +1,81 @@
 import { open } from "node:fs/promises";
-import { type Catalog, type CatalogBidder, createCatalogBuilder, type Supply } from "./catalog.ts";
-import { parseHeader, type SnapshotHeader, splitLine } from "./snapshot-file.ts";
+import { type Catalog, type CatalogBuilder, createCatalogBuilder } from "./catalog.ts";
+import { parseHeader, type SnapshotHeader } from "./snapshot-file.ts";
 
-/** Taken in at once: some three milliseconds of the event loop, which serves bids in between. */
-const SLICE_BYTES = 2 ** 16;
+/** Taken in at once: a millisecond or two of the event loop, which serves bids in between. */
+const SLICE_BYTES = 2 ** 15;
 const NEWLINE = 10;
+const SPACE = 32;
 
 /** Builds one snapshot after the other from a file, each with what has not changed of the last. */
 export interface SnapshotReader {
   /**
-   * Reads the file in slices of a few milliseconds.
+   * Reads the file in slices of a few milliseconds. Calls do not overlap.
    * @returns undefined when it holds what was read last
    * @throws Error when it cannot be read whole; what was read last stays the last
    */
   read(path: string): Promise<Catalog | undefined>;
 }
 
-/** Bidders and supplies by id, each with the digest of the line that it was made of. */
-interface Entries {
-  header: SnapshotHeader | undefined;
-  bidders: Map<string, { digest: bigint; entry: CatalogBidder }>;
-  supplies: Map<string, bigint>;
-  catalog: Catalog | undefined;
-}
-
 export function createSnapshotReader(): SnapshotReader {
-  let last: Entries = {
-    header: undefined,
-    bidders: new Map(),
-    supplies: new Map(),
-    catalog: undefined,
-  };
+  let last: { header: SnapshotHeader; builder: CatalogBuilder } | undefined;
 
   async function read(path: string): Promise<Catalog | undefined> {
-    const next: Entries = { ...last, header: undefined, bidders: new Map(), supplies: new Map() };
-    const builder = createCatalogBuilder();
-    for await (const lines of slices(path)) {
-      for (const line of lines) {
-        if (next.header) {
-          addLine(line);
-          continue;
-        }
-        next.header = parseHeader(line.toString());
-        const { version, digest } = next.header;
-        if (version === last.header?.version && digest === last.header.digest) return undefined;
+    const builder = createCatalogBuilder(last?.builder);
+    let header: SnapshotHeader | undefined;
+    for await (const { bytes, end } of slices(path)) {
+      for (let from = 0; from < end; ) {
+        const to = bytes.indexOf(NEWLINE, from);
+        if (header) addLine(builder, bytes, from, to);
+        else header = parseHeader(bytes.toString("utf8", from, to));
+        from = to + 1;
       }
+      if (header && last && isSame(header, last.header)) return undefined;
     }
-    const { header } = next;
-    const isWhole = header?.bidders === next.bidders.size && header.supplies === next.supplies.size;
-    if (!isWhole) throw new Error(`${path}: not a whole snapshot`);
-    next.catalog = builder.finish(header.version);
-    last = next;
-    return next.catalog;
-
-    function addLine(line: Buffer): void {
-      const digest = Bun.hash.xxHash64(line);
-      const id = line.toString("latin1", 2, line.indexOf(" ", 2)); // Ids are ASCII.
-      if (line[0] === "b".charCodeAt(0)) addBidder(id, digest, line);
-      else addSupply(id, digest, line);
-    }
-
-    function addBidder(id: string, digest: bigint, line: Buffer): void {
-      const known = last.bidders.get(id);
-      const isSame = known?.digest === digest;
-      const entry = isSame ? known!.entry : builder.addBidder(id, jsonOf(line));
-      if (isSame) builder.keepBidder(entry);
-      next.bidders.set(id, { digest, entry });
-    }
-
-    function addSupply(id: string, digest: bigint, line: Buffer): void {
-      next.supplies.set(id, digest);
-      const known: Supply | undefined = last.catalog?.supplies.get(id);
-      const isSame = known !== undefined && last.supplies.get(id) === digest;
-      if (!isSame || !builder.keepSupply(known)) builder.addSupply(id, jsonOf(line));
-    }
+    if (!header || !isWhole(header, builder)) throw new Error(`${path}: not a whole snapshot`);
+    last = { header, builder };
+    return builder.finish(header.version);
   }
 
   return { read };
 }
 
-const jsonOf = (line: Buffer) => JSON.parse(splitLine(line.toString()).json);
+const isSame = (one: SnapshotHeader, other: SnapshotHeader) =>
+  one.version === other.version && one.digest === other.digest;
 
-/** The whole lines of a file, slice by slice. The event loop turns before each one. */
-async function* slices(path: string): AsyncGenerator<Buffer[]> {
+const isWhole = (header: SnapshotHeader, { bidders, supplies }: CatalogBuilder) =>
+  header.bidders === bidders.size && header.supplies === supplies.size;
+
+/** One line, `b ID DIGEST JSON` or `s ID DIGEST JSON`. Of one that is known no JSON is read. */
+function addLine(builder: CatalogBuilder, bytes: Buffer, from: number, to: number): void {
+  const idEnd = bytes.indexOf(SPACE, from + 2);
+  const id = bytes.toString("latin1", from + 2, idEnd); // Ids are ASCII.
+  let digest = 0;
+  let at = idEnd + 1;
+  for (; bytes[at] !== SPACE; at++) digest = digest * 10 + (bytes[at]! - 48);
+  const read = () => JSON.parse(bytes.toString("utf8", at + 1, to));
+  if (bytes[from] === "b".charCodeAt(0)) builder.addBidder(id, digest, read);
+  else builder.addSupply(id, digest, read);
+}
+
+/**
+ * A file slice by slice, each up to the end of its last whole line. The event loop turns before
+ * each; the bytes are good until the next.
+ */
+async function* slices(path: string): AsyncGenerator<{ bytes: Buffer; end: number }> {
   const file = await open(path);
   try {
-    let rest: Buffer = Buffer.alloc(0);
+    let bytes = Buffer.allocUnsafe(2 * SLICE_BYTES);
+    let filled = 0;
     for (;;) {
-      const { buffer, bytesRead } = await file.read(
-        Buffer.allocUnsafe(SLICE_BYTES),
-        0,
-        SLICE_BYTES,
-      );
+      if (bytes.length < filled + SLICE_BYTES) bytes = Buffer.concat([bytes], 2 * bytes.length);
+      const { bytesRead } = await file.read(bytes, filled, SLICE_BYTES);
       if (bytesRead === 0) return;
-      const bytes = Buffer.concat([rest, buffer.subarray(0, bytesRead)]);
-      const lines: Buffer[] = [];
-      let from = 0;
-      for (let to = bytes.indexOf(NEWLINE); to >= 0; to = bytes.indexOf(NEWLINE, from)) {
-        lines.push(bytes.subarray(from, to));
-        from = to + 1;
-      }
-      rest = bytes.subarray(from);
-      yield lines;
+      filled += bytesRead;
+      const end = bytes.subarray(0, filled).lastIndexOf(NEWLINE) + 1;
+      yield { bytes, end };
+      bytes.copyWithin(0, end, filled);
+      filled -= end;
     }
   } finally {
     await file.close();

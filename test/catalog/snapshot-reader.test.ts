@@ -80,6 +80,7 @@ describe("a snapshot", () => {
     ["away", undefined],
     ["empty", ""],
     ["not one", "{}\n"],
+    ["without a line", "{"],
     ["of another release", '{"format":2}\n'],
   ])("that is %s has no header and no document", async (_, text) => {
     using folder = createFolder();

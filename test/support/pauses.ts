@@ -8,14 +8,21 @@ export const monitored = (dir: string): Environment => ({
   LOOP_MONITOR_DIR: dir,
 });
 
-/** The longest pauses of all workers since a time of `Date.now()`, milliseconds, longest first. */
-export function pausesSince(dir: string, sinceMs: number): number[] {
+/** The pauses of all workers in a while, milliseconds, longest first. */
+export interface Pauses {
+  /** As a client sees them. */
+  readonly whole: readonly number[];
+  /** Without the time in which other processes had the processors. */
+  readonly own: readonly number[];
+}
+
+/** @param sinceMs  a time of `Date.now()` */
+export function pausesSince(dir: string, sinceMs: number): Pauses {
   const lines = readdirSync(dir).flatMap((name) =>
     readFileSync(join(dir, name), "utf8").trimEnd().split("\n"),
   );
-  const pauses = lines.map((line) => line.split(" ").map(Number) as [number, number]);
-  return pauses
-    .filter(([atMs]) => atMs >= sinceMs)
-    .map(([, pauseMs]) => pauseMs)
-    .sort((a, b) => b - a);
+  const pauses = lines.map((line) => line.split(" ").map(Number)).filter(([at]) => at! >= sinceMs);
+  const longestFirst = (column: number) =>
+    pauses.map((pause) => pause[column]!).sort((a, b) => b - a);
+  return { whole: longestFirst(1), own: longestFirst(2) };
 }

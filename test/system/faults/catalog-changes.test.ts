@@ -88,7 +88,12 @@ test("changes under load fail no bid and lose no count, and the last one is in f
   expect(new Set(load.answered.map(({ status }) => status))).toEqual(new Set([200]));
   expect(load.unknown).toEqual([]);
   expect(exchange.printed('"worker ended"')).toBe(0);
-  expectCountedOnce(await readStat(exchange.url), load);
+  await until("all is counted", async () => {
+    // A report on 100,000 supplies takes about as long as GET /stat may take.
+    const stat = await readStat(exchange.url).catch(() => undefined);
+    if (stat) expectCountedOnce(stat, load);
+    return stat !== undefined;
+  });
   printFigures(`${CHANGES} changes of ${SUPPLIES} supplies and ${BIDDERS} bidders`, {
     bids: load.answered.length,
     reloads: exchange.printed('"catalog reloaded"'),
@@ -96,9 +101,9 @@ test("changes under load fail no bid and lose no count, and the last one is in f
     "slowest bid ms": Math.max(
       ...load.answered.map(({ sentMs, answeredMs }) => Math.round(answeredMs - sentMs)),
     ),
-    "longest pauses of a worker ms": pauses.slice(0, 5).join(" "),
-    "pauses over 50 ms": pauses.filter((ms) => ms > 50).length,
-    "longest without changes": without[0] ?? "below 10",
+    "longest pauses of a worker ms": pauses.whole.slice(0, 5).join(" "),
+    "without the wait for a processor": pauses.own.slice(0, 5).join(" "),
+    "longest without changes": without.whole[0] ?? "below 10",
   });
 });
 
