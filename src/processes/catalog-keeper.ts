@@ -12,6 +12,8 @@ import { runLoad } from "./catalog-loader.ts";
 
 /** Between two loads is as long as the first one took, so that changes leave the processor free. */
 const REST_MS_MAX = 5_000;
+/** A database that was not looked at for two turns and this long is told as well. */
+const OVERDUE_MS = 10_000;
 
 export interface CatalogKeeperOptions {
   config: Config;
@@ -130,13 +132,17 @@ export async function openCatalogKeeper(options: CatalogKeeperOptions): Promise<
   }
 
   function fault(): string | undefined {
-    if (trouble === undefined) return undefined;
-    const ageSeconds = Math.max(0, Math.round((Date.now() - confirmedAtMs) / 1_000));
+    const ageMs = Math.max(0, Date.now() - confirmedAtMs);
+    const overdueMs = 2_000 * config.CATALOG_REFRESH_SECONDS + OVERDUE_MS;
+    const isOverdue = location.kind === "database" && ageMs > overdueMs;
+    const shown = trouble ?? (isOverdue ? "overdue" : undefined);
+    if (shown === undefined) return undefined;
     const why = {
       away: "it cannot be read, see the log",
       refused: "what it says now is refused, see the log",
+      overdue: "it is being read",
     };
-    return `${ageSeconds} s old: ${why[trouble]}`;
+    return `${Math.round(ageMs / 1_000)} s old: ${why[shown]}`;
   }
 
   return { header: () => header, fault, reload, watch, stop: () => unwatch() };

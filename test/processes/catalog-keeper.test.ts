@@ -66,6 +66,13 @@ describe("a keeper", () => {
   });
 });
 
+test("a keeper says how old it is when a database was not looked at for long", async () => {
+  const hourAgo = Date.now() - 3_600_000;
+  const { header } = snapshotOf(1, SHOWN, hourAgo);
+  const { fault } = await openKeeper([{ kind: "taken", header }]);
+  expect(fault()).toMatch(/^360\d s old: it is being read$/);
+});
+
 describe("a start", () => {
   test.each([
     ["away", AWAY, "it cannot be read"],

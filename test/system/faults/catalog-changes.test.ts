@@ -3,6 +3,7 @@ import { withDatabase } from "../../../src/catalog/database.ts";
 import { initDatabase, writeDatabase } from "../../../src/catalog/database-writer.ts";
 import type { CatalogDocument } from "../../../src/catalog/document.ts";
 import { type DatabaseLocation, parseLocation } from "../../../src/catalog/location.ts";
+import { startChaosProxy } from "../../support/chaos-proxy.ts";
 import { expectCountedOnce } from "../../support/counting.ts";
 import type { DatabaseServer } from "../../support/database-server.ts";
 import { type Exchange, startExchange, temporaryFolder } from "../../support/exchange.ts";
@@ -139,4 +140,24 @@ test("a server that is killed is served without, and with it again when it is ba
     "told as away": exchange.printed("catalog away"),
     "told as back": exchange.printed("catalog is up to date again"),
   });
+});
+
+test("a server that stands still is served without, and with it again when it goes on", async () => {
+  const direct = new URL(CATALOG);
+  await using proxy = await startChaosProxy(Number(direct.port));
+  const proxied = new URL(CATALOG);
+  proxied.port = String(proxy.port);
+  await using exchange = await startExchange({
+    env: { ...SETTINGS, CATALOG: proxied.href, CATALOG_REFRESH_SECONDS: "0.2" },
+  });
+  const load = startSteadyLoad({ port: exchange.port, bidOf });
+  await untilAnswered(load, 100);
+  const statusNow = async () => (await readReadiness(exchange)).checks.catalog!.status;
+  proxy.setFault({ kind: "blackhole" });
+  await until("it is degraded", async () => (await statusNow()) === "degraded", 30_000);
+  proxy.setFault({ kind: "none" });
+  await until("it is up to date", async () => (await statusNow()) === "ok", 60_000);
+  await load.stop();
+  expect(new Set(load.answered.map(({ status }) => status))).toEqual(new Set([200]));
+  expect(load.unknown).toEqual([]);
 });
