@@ -63,7 +63,8 @@ export async function watchCalls({ target, catalog }: Act, signal: AbortSignal):
     };
   };
   const before = await read();
-  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  // A short load may be over by now.
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
   const after = await read();
   const calls = after.requests - before.requests;
   return {

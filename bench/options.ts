@@ -4,7 +4,7 @@ import { REFERENCE, type Scenario, type StoreChoice, scenariosOn } from "./scena
 import { hasRedis } from "./target.ts";
 import { hasWrk } from "./wrk.ts";
 
-/** Processes of the service and of the reference. */
+/** Of the service and of the reference. */
 const WORKERS = 3;
 const CONNECTIONS = 64;
 const SUPPLIES = 100_000;
@@ -17,6 +17,7 @@ interface Options {
   rounds: number;
   generator: Plan["generator"];
   quiet?: number;
+  workers: number;
   supplies: number;
   soak?: number;
   json?: string;
@@ -65,6 +66,7 @@ export function readOrder(say: (line: string) => void): Order {
         .default("autocannon"),
     )
     .option("--quiet <percent>", "repeat while others use more of a core than this", readNumber)
+    .option("--workers <n>", "processes that answer", readNumber, WORKERS)
     .option("--supplies <n>", "supplies of the large catalog", readNumber, SUPPLIES)
     .option("--soak <seconds>", "then watch the memory under load for so long", readSeconds)
     .option("--json <file>", "write all figures to this file")
@@ -94,7 +96,7 @@ export function readOrder(say: (line: string) => void): Order {
       connections: options.connections ?? [CONNECTIONS],
       rounds: options.rounds,
       seconds: options.duration,
-      workers: process.platform === "linux" ? WORKERS : 1,
+      workers: process.platform === "linux" ? options.workers : 1,
       supplies: options.supplies,
       generator: options.generator,
       othersShareMax: (options.quiet ?? Number.POSITIVE_INFINITY) / 100,

@@ -18,6 +18,7 @@ const AFTERMATH_SECONDS_MAX = 2;
 /** So many new connections in a row that know the new supply: every worker has it. */
 const KNOWING_IN_A_ROW = 24;
 const ASK_EVERY_MS = 50;
+const ANSWER_MS_MAX = 10_000;
 const NEW_SUPPLY = "supply-of-the-new-file";
 
 /**
@@ -96,6 +97,7 @@ async function knowsNewSupply(url: string): Promise<boolean> {
     headers: { "content-type": "application/json", "x-country": "US" },
     body: JSON.stringify({ supply_id: NEW_SUPPLY }),
     keepalive: false,
+    signal: AbortSignal.timeout(ANSWER_MS_MAX),
   }).catch(() => undefined);
   const body = await answer?.text().catch(() => undefined);
   return body !== undefined && !body.includes("unknown_supply");

@@ -3,6 +3,7 @@ import type { Act } from "./stage.ts";
 
 const FIRST_AFTER_MS = 100;
 const EVERY_MS = 1_000;
+const ANSWER_MS_MAX = 10_000;
 
 /**
  * Asks for the statistics once a second, as a dashboard would.
@@ -18,7 +19,7 @@ export async function askForStatistics(
     // One at least, however short the load.
     if (signal.aborted && tookMs.length > 0) break;
     const askedMs = performance.now();
-    const answer = await fetch(`${url}/stat`);
+    const answer = await fetch(`${url}/stat`, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
     const body = await answer.text();
     if (!answer.ok) throw new Error(`GET /stat: ${answer.status} ${body}`);
     tookMs.push(performance.now() - askedMs);
