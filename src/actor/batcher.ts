@@ -11,14 +11,18 @@ export interface BatcherOptions<Message, Reply> {
    * that message alone; a rejection fails the batch.
    */
   handle: (batch: readonly Message[]) => Promise<readonly (Reply | Error)[]>;
-  /** Calls back a turn of the event loop later, when what has arrived meanwhile was handed over. */
-  schedule?: (send: () => void) => void;
+  /** Least milliseconds from one batch to the next, so that under load they are large. */
+  paceMs?: number;
+  /** Calls back after so many milliseconds; 0: a turn of the event loop later. */
+  schedule?: (send: () => void, ms: number) => void;
+  /** Monotonic clock, milliseconds. */
+  now?: () => number;
 }
 
 /**
  * An actor whose mailbox is the batch: while one batch is in flight, the next collects. It leaves
- * when a turn of the event loop has brought nobody new, so it grows with the load, and at no load
- * nobody waits.
+ * when a turn of the event loop has brought nobody new, and `paceMs` after the one before it, so it
+ * grows with the load, and at no load nobody waits.
  */
 export interface Batcher<Message, Reply> {
   /** @throws MailboxFullError, the message's own error, or what `handle` rejected with. */
@@ -39,12 +43,14 @@ interface Waiter<Message, Reply> {
 export function createBatcher<Message, Reply>(
   options: BatcherOptions<Message, Reply>,
 ): Batcher<Message, Reply> {
-  const { name, capacity, batchMax, handle, schedule = setImmediate } = options;
+  const { name, capacity, batchMax, handle, paceMs = 0 } = options;
+  const { schedule = callLater, now = () => performance.now() } = options;
   let waiting: Waiter<Message, Reply>[] = [];
   let inFlight = 0;
   let isScheduled = false;
   /** Messages that waited a turn ago. */
   let collected = 0;
+  let sentAtMs = Number.NEGATIVE_INFINITY;
   let asked = 0;
   let answered = 0;
   const draining: { upTo: number; wake: () => void }[] = [];
@@ -64,7 +70,9 @@ export function createBatcher<Message, Reply>(
   function scheduleSend(): void {
     isScheduled = true;
     collected = waiting.length;
-    schedule(sendWhenQuiet);
+    const restMs = sentAtMs + paceMs - now();
+    if (restMs > 0 && collected < batchMax) schedule(send, restMs);
+    else schedule(sendWhenQuiet, 0);
   }
 
   function sendWhenQuiet(): void {
@@ -75,6 +83,7 @@ export function createBatcher<Message, Reply>(
 
   function send(): void {
     isScheduled = false;
+    sentAtMs = now();
     const batch = waiting.length > batchMax ? waiting.splice(0, batchMax) : waiting;
     if (batch === waiting) waiting = [];
     inFlight = batch.length;
@@ -111,4 +120,9 @@ export function createBatcher<Message, Reply>(
   }
 
   return { ask, hasRoom, depth, drain };
+}
+
+function callLater(run: () => void, ms: number): void {
+  if (ms > 0) setTimeout(run, ms);
+  else setImmediate(run);
 }

@@ -21,8 +21,15 @@ export interface LimiterOptions {
   batchMax?: number;
   /** Monotonic clock, milliseconds; the one that `denied` reads. */
   now?: () => number;
-  schedule?: (send: () => void) => void;
+  /** As of the batcher. */
+  schedule?: (send: () => void, ms: number) => void;
 }
+
+/**
+ * Between two calls of the store. It answers sooner than that, and so would be asked about a bid or
+ * two at a time: each call costs a worker and the store as much as three bids do.
+ */
+const PACE_MS = 1;
 
 /** The limiter actor: everyone who waits in its mailbox is admitted by one call of the store. */
 export interface Limiter {
@@ -44,6 +51,8 @@ export function createLimiter(options: LimiterOptions): Limiter {
     capacity,
     batchMax,
     handle: decide,
+    paceMs: PACE_MS,
+    now,
     ...(schedule && { schedule }),
   });
 

@@ -4,7 +4,9 @@ import { MailboxFullError } from "../../src/actor/actor.ts";
 import { createBatcher } from "../../src/actor/batcher.ts";
 
 /** A batcher whose batches are answered by hand: returns it and the batches it has sent. */
-function manualBatcher(capacity = 100, batchMax = 100) {
+function manualBatcher(capacity = 100, batchMax = 100, paceMs = 0) {
+  const clock = { nowMs: 1_000 };
+  const waits: number[] = [];
   const sent: { batch: readonly string[]; answer: PromiseWithResolvers<(string | Error)[]> }[] = [];
   const due: (() => void)[] = [];
   const batcher = createBatcher<string, string>({
@@ -16,10 +18,18 @@ function manualBatcher(capacity = 100, batchMax = 100) {
       sent.push({ batch, answer });
       return answer.promise;
     },
-    schedule: (send) => due.push(send),
+    paceMs,
+    schedule(send, ms) {
+      due.push(send);
+      waits.push(ms);
+    },
+    now: () => clock.nowMs,
   });
   return {
     ...batcher,
+    clock,
+    /** How long the batcher wanted to wait, each time. */
+    waits,
     /** Lets the event loop turn once. */
     pass() {
       for (const run of due.splice(0)) run();
@@ -88,6 +98,33 @@ describe("batcher", () => {
     watch([], ask("a"));
     pass();
     expect(batches()).toEqual([["a"]]);
+  });
+
+  test("lets a batch wait until it is its time, and no longer than that", async () => {
+    const { ask, pass, batches, settle, clock, waits } = manualBatcher(100, 100, 5);
+    watch([], ask("a"));
+    pass();
+    await settle(0);
+    clock.nowMs += 2;
+    watch([], ask("b"));
+    watch([], ask("c"));
+    expect(waits).toEqual([0, 3]);
+    clock.nowMs += 3;
+    watch([], ask("d"));
+    pass();
+    expect(batches()).toEqual([["a"], ["b", "c", "d"]]);
+    await settle(1);
+    clock.nowMs += 5;
+    watch([], ask("e"));
+    expect(waits).toEqual([0, 3, 0]);
+  });
+
+  test("does not let a batch wait that is as large as it may be", async () => {
+    const { ask, pass, settle, waits } = manualBatcher(10, 2, 5);
+    for (const message of ["a", "b", "c", "d"]) watch([], ask(message));
+    pass();
+    await settle(0);
+    expect(waits).toEqual([0, 0]);
   });
 
   test("has those in the next batch who ask again on being answered", async () => {
