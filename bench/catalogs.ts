@@ -1,6 +1,8 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { initDatabase } from "../src/catalog/database-writer.ts";
 import type { CatalogDocument } from "../src/catalog/document.ts";
+import { type DatabaseLocation, parseLocation } from "../src/catalog/location.ts";
 
 /** A supply and a country that it has bidders for. */
 interface Offer {
@@ -8,8 +10,9 @@ interface Offer {
   readonly country: string;
 }
 
-/** A catalog's file and what may be asked of it. */
+/** A catalog and what may be asked of it. */
 export interface BenchCatalog {
+  /** As CATALOG names it. */
   readonly path: string;
   readonly offers: readonly Offer[];
   /** Each request names another supply: its digits run through so many. Else one of `offers`. */
@@ -28,6 +31,13 @@ export async function sampleCatalog(): Promise<BenchCatalog> {
     return [...countries].map((country) => ({ supplyId, country }));
   });
   return { path, offers };
+}
+
+/** The same in a SQLite database, which the workers never see. */
+export async function sqliteCatalog(dir: string): Promise<BenchCatalog> {
+  const path = `sqlite:${join(dir, "catalog.db")}`;
+  await initDatabase(parseLocation(path) as DatabaseLocation);
+  return { ...(await sampleCatalog()), path };
 }
 
 /** One supply with ten bidders, all for one country. */

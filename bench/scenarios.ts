@@ -1,4 +1,4 @@
-import { type BenchCatalog, largeCatalog, tenBiddersCatalog } from "./catalogs.ts";
+import { type BenchCatalog, largeCatalog, sqliteCatalog, tenBiddersCatalog } from "./catalogs.ts";
 import type { ChildGroup } from "./children.ts";
 import { type HttpBidders, httpCatalog, measureFetch, watchCalls } from "./http-bidders.ts";
 import type { Figures } from "./measure.ts";
@@ -119,6 +119,19 @@ export const SCENARIOS: readonly Scenario[] = [
     pacedBy: DISTINCT_REDIS,
     against: DISTINCT_REDIS,
     beside: askForStatistics,
+  },
+  {
+    name: "catalog-sqlite",
+    about: "the same, with the catalog in a database",
+    exchange: {
+      store: "embedded",
+      isBound: true,
+      settings: { RATE_LIMIT_MAX_REQUESTS: "0" },
+      catalog: ({ dir }) => sqliteCatalog(dir),
+    },
+    clients: "distinct",
+    answers: AUCTIONS,
+    against: "limiter-off",
   },
   {
     name: "auction-log",

@@ -94,6 +94,12 @@ const TARGETS: readonly Target[] = [
     of: (rows) => rows("stat", undefined, true)?.figures["/stat slowest ms"],
   },
   {
+    name: "catalog in a database: CPU over that with a file",
+    limit: 1.05,
+    unit: "×",
+    of: (rows) => rows("catalog-sqlite")?.against?.cpu,
+  },
+  {
     name: "large catalog, as many supplies asked: CPU over the small one",
     limit: 1.1,
     unit: "×",
