@@ -9,9 +9,10 @@ export const plain = (text: string, lengthMax = TEXT_LENGTH_MAX) =>
 export const quoted = (value: unknown) =>
   plain(JSON.stringify(value) ?? "nothing", VALUE_LENGTH_MAX);
 
-/** What an error says, its code before its words. */
+/** What an error says, its code before its words; some begin with it already. */
 export function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return plain(String(error));
-  const { code } = error as NodeJS.ErrnoException;
-  return plain(code === undefined ? error.message : `${code}: ${error.message}`);
+  const { code, message } = error as NodeJS.ErrnoException;
+  const isSaid = code === undefined || message.startsWith(code);
+  return plain(isSaid ? message : `${code}: ${message}`);
 }

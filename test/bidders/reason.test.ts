@@ -37,5 +37,8 @@ test("an error is told by its code and its words", () => {
   expect(wordsOf(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }))).toBe(
     "ECONNREFUSED: refused",
   );
+  expect(wordsOf(Object.assign(new Error("EPIPE: broken"), { code: "EPIPE" }))).toBe(
+    "EPIPE: broken",
+  );
   expect(wordsOf("odd")).toBe("odd");
 });
