@@ -120,18 +120,17 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
       resolve({ kind: "timeout", reason });
     }
 
-    /** Too short a time says nothing of the bidder: clients choose how long they wait. */
-    const cutAfter = (ms: number) => {
-      const isFair = ms >= Math.max(FAIR_MS, 2 * usualMs);
+    const cutAfter = (ms: number, isFair: boolean) =>
       cut(isFair ? "failed" : "neutral", `no answer within ${Math.round(ms)} ms`);
-    };
+    /** Too short a time says nothing of the bidder: clients choose how long they wait. */
+    const cutAtDeadline = () => cutAfter(auctionMs, auctionMs >= Math.max(FAIR_MS, usualMs));
 
     function onEnd(why: AuctionEnd): void {
       if (isOver) return;
-      if (why === "deadline") cutAfter(auctionMs);
+      if (why === "deadline") cutAtDeadline();
       else if (why === "abandoned") cut("neutral", "the client left");
       // Nobody needs the answer, but a call that ends by itself leaves its connection for others.
-      else timer ??= setTimer(() => cutAfter(auctionMs), request.deadlineAtMs - now());
+      else timer ??= setTimer(cutAtDeadline, request.deadlineAtMs - now());
     }
 
     const text = message(request, auctionMs);
@@ -149,7 +148,7 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
       },
       onFailure: (reason) => take({ kind: "error", reason }),
     });
-    if (timeoutMs < auctionMs) timer = setTimer(() => cutAfter(timeoutMs), timeoutMs);
+    if (timeoutMs < auctionMs) timer = setTimer(() => cutAfter(timeoutMs, true), timeoutMs);
     request.onEnd(onEnd);
     return promise;
   }

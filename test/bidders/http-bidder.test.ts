@@ -332,18 +332,28 @@ describe("the breaker", () => {
     await pass(30);
     usual.call!.onReply(NO_CONTENT);
     for (let i = 0; i < 50; i++) {
-      const { end } = ask(59);
-      await pass(59);
+      const { end } = ask(29);
+      await pass(29);
       end("deadline");
     }
     await pass(0);
     expect(changes).toEqual([]);
     for (let i = 0; i < 50; i++) {
-      const { end } = ask(60);
-      await pass(60);
+      const { end } = ask(30);
+      await pass(30);
       end("deadline");
     }
     expect(changes.length).toBe(1);
+  });
+
+  test("is opened by its own timeout, however short that is", async () => {
+    const { ask, pass, changes } = scriptedBidder({ timeout_ms: 8 });
+    for (let i = 0; i < 5; i++) {
+      ask(100);
+      await pass(8);
+    }
+    await pass(0);
+    expect(changes).toEqual(["breaker open, last failure: no answer within 8 ms"]);
   });
 
   test("is not opened by clients that wait less than any network needs", async () => {
