@@ -14,6 +14,8 @@ export interface Offer {
   readonly catalogVersion: number;
   /** ISO 3166-1 alpha-2, upper case. */
   readonly country: string;
+  /** Monotonic clock, milliseconds: `tmaxMs` begins here and includes what the limiter takes. */
+  readonly arrivedAtMs: number;
   readonly tmaxMs: number;
   /** True when nobody waits for the answer any more: the auction must not be counted. */
   readonly isAbandoned: boolean;
@@ -58,7 +60,7 @@ export interface Auctioneer {
   release(): void;
   /**
    * Holds an auction on a reserved place and records its outcome, when the last bidder that is
-   * waited for has answered or `tmaxMs` is over.
+   * waited for has answered or `tmaxMs` is over, counted from the offer's arrival.
    * @returns undefined when the offer was abandoned meanwhile: nothing was recorded. At once where
    *   every bidder answers at once
    */
@@ -104,12 +106,13 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
     const { supply, auctionId, country, tmaxMs } = offer;
     const eligible = supply.eligible.get(country) ?? NOBODY;
     const startedAtMs = now();
+    const deadlineAtMs = offer.arrivedAtMs + tmaxMs;
     const endListeners: ((end: AuctionEnd) => void)[] = [];
     const request: BidRequest = {
       auctionId,
       supply,
       country,
-      deadlineAtMs: startedAtMs + tmaxMs,
+      deadlineAtMs,
       device: () => offer.device(),
       onEnd: (listener) => void endListeners.push(listener),
     };
@@ -123,7 +126,7 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
     const latenciesMs: (number | undefined)[] = new Array(eligible.length);
     const collected = collect({
       late,
-      tmaxMs,
+      leftMs: Math.max(0, Math.ceil(deadlineAtMs - startedAtMs)), // Timers know whole ones.
       setTimer,
       clearTimer,
       onClientGone: offer.onClientGone,

@@ -11,7 +11,7 @@ export interface LateAnswer {
 
 interface CollectOptions {
   readonly late: readonly LateAnswer[];
-  readonly tmaxMs: number;
+  readonly leftMs: number;
   readonly setTimer: (wake: () => void, ms: number) => unknown;
   readonly clearTimer: (timer: unknown) => void;
   readonly onClientGone: (listener: () => void) => void;
@@ -21,16 +21,16 @@ interface CollectOptions {
 }
 
 /**
- * Resolves when everyone who is waited for has answered, `tmaxMs` are over, or the client has gone,
+ * Resolves when everyone who is waited for has answered, `leftMs` are over, or the client has gone,
  * whichever is first: at once where nobody is waited for. A rejection is an error of that bidder
  * alone.
  */
 export function collect(options: CollectOptions): Promise<AuctionEnd> {
-  const { late, tmaxMs, setTimer, clearTimer, onClientGone, onAnswer, onFault } = options;
+  const { late, leftMs, setTimer, clearTimer, onClientGone, onAnswer, onFault } = options;
   return new Promise((resolve) => {
     let awaited = late.filter(({ isAwaited }) => isAwaited).length;
     let isOver = false;
-    const timer = setTimer(() => end("deadline"), tmaxMs);
+    const timer = setTimer(() => end("deadline"), leftMs);
     onClientGone(() => end("abandoned"));
 
     function end(why: AuctionEnd): void {

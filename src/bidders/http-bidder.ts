@@ -74,6 +74,7 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
   let usualMs = 0;
 
   function bid(request: BidRequest): BidResponse | Promise<BidResponse> {
+    if (request.deadlineAtMs <= now()) return TOO_LATE;
     const permit = breaker.permit();
     if (!permit) return notAsked(breaker.trouble()!);
     if (inFlight >= inFlightMax) {
@@ -178,6 +179,7 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
 }
 
 const NO_BID: BidResponse = { kind: "noBid" };
+const TOO_LATE: BidResponse = { kind: "timeout", reason: "no time was left to ask it" };
 
 const wordsOfStatus = (status: number) =>
   status >= 300 && status < 400

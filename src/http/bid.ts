@@ -31,6 +31,8 @@ export interface BidRouteOptions {
   explains: boolean;
   /** Told of each auction held, once it is counted. */
   onHeld: ((held: HeldAuction) => void) | undefined;
+  /** Monotonic clock, milliseconds; the auctioneer's. */
+  now?: () => number;
 }
 
 /** Knows the other end of a request's socket, while it is open. */
@@ -44,6 +46,7 @@ export type HandleBid = (request: Request, sockets: Sockets | null) => Promise<R
 export function createBidRoute(options: BidRouteOptions): HandleBid {
   const { readBid, requestIdOf, clients, catalog, limiter, auctioneer, deadlines } = options;
   const { limit, tmaxDefaultMs, canRecord, explains, onHeld } = options;
+  const { now = () => performance.now() } = options;
   const answers = createBidAnswers(limit);
 
   async function handleBid(request: Request, sockets: Sockets | null): Promise<Response> {
@@ -65,6 +68,7 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
       supply,
       catalogVersion: version,
       country: read.country,
+      arrivedAtMs: now(),
       tmaxMs: read.body.tmax ?? tmaxDefaultMs,
       isAbandoned: false,
       device: () => deviceOf(request, sockets),

@@ -22,6 +22,7 @@ const offerFor = (country: string, isAbandoned = false) => ({
   supply,
   catalogVersion: 1,
   country,
+  arrivedAtMs: 1_000,
   tmaxMs: 100,
   isAbandoned,
   device: () => DEVICE,
@@ -114,6 +115,27 @@ describe("auctioneer", () => {
     expect([...timers.values()].map(({ ms }) => ms)).toEqual([100]);
     expect(await held).toMatchObject({ winner: 0 });
     expect(timers.size).toBe(0);
+  });
+
+  test("waits for what the limiter has left of tmax, and says so to the bidders", async () => {
+    const deadlinesMs: number[] = [];
+    const { reserve, hold, timers, clock, fireTimers } = manualAuctioneer({
+      bidOf(_, { deadlineAtMs }) {
+        deadlinesMs.push(deadlineAtMs);
+        return new Promise(() => {});
+      },
+    });
+    for (const tookMs of [0, 29.5, 100, 250]) {
+      clock.ms = 1_000 + tookMs;
+      reserve();
+      const held = hold(offerFor("US"));
+      expect([...timers.values()].map(({ ms }) => ms)).toEqual([
+        Math.max(0, Math.ceil(100 - tookMs)),
+      ]);
+      fireTimers();
+      expect(await held).toMatchObject({ states: [3, 3], tmaxMs: 100 });
+    }
+    expect(new Set(deadlinesMs)).toEqual(new Set([1_100]));
   });
 
   test("closes once when the time is over, and ignores who answers later", async () => {

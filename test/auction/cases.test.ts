@@ -95,6 +95,7 @@ async function holdCase({ bidders, supply: rules, country, tmaxMs, answers }: Ca
     }),
     record: () => recorded++,
     onFault: () => {},
+    now: () => 0,
     setTimer,
     clearTimer,
   });
@@ -104,6 +105,7 @@ async function holdCase({ bidders, supply: rules, country, tmaxMs, answers }: Ca
     supply: supplyWith(Object.fromEntries(documents), rules),
     catalogVersion: 1,
     country,
+    arrivedAtMs: 0,
     tmaxMs,
     isAbandoned: false,
     device: () => ({ ip: undefined, userAgent: undefined }),

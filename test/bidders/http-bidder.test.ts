@@ -180,6 +180,20 @@ describe("the time that a bidder has", () => {
     expect(bodyOf(ask(1).call!.request).tmax).toBe(1);
   });
 
+  test("may be over before it is asked, when the limiter was slow: it is not called", async () => {
+    const { ask, calls, changes, pass } = scriptedBidder({ max_in_flight: 1 });
+    for (let i = 0; i < 30; i++) {
+      expect(await ask(0).answer).toEqual({
+        kind: "timeout",
+        reason: "no time was left to ask it",
+      });
+    }
+    await pass(0);
+    expect([calls, changes]).toEqual([[], []]);
+    ask(1);
+    expect(calls.length).toBe(1);
+  });
+
   test("ends with the auction's deadline: the call is aborted, and its answer a timeout", async () => {
     const { ask, pass } = scriptedBidder();
     const { answer, end, call } = ask(80);

@@ -407,6 +407,16 @@ describe("what an auction may know of its request", () => {
     client.abort();
     expect(hasGone).toBe(true);
   });
+
+  test("is when it arrived, before the limiter was asked", async () => {
+    let nowMs = 5;
+    const admit = async () => {
+      nowMs = 40;
+      return ADMITTED;
+    };
+    const { offers } = await answerOf({ admit, now: () => nowMs });
+    expect(offers).toMatchObject([{ arrivedAtMs: 5 }]);
+  });
 });
 
 test("a bid is held on the catalog of its moment", async () => {

@@ -66,6 +66,7 @@ export async function holdScripted(supply: Supply, script: AuctionScript): Promi
   const offer = { auctionId: "auction-1", supply, catalogVersion: 7, country, tmaxMs };
   const held = await auctioneer.hold({
     ...offer,
+    arrivedAtMs: 0,
     isAbandoned: false,
     device: () => ({ ip: undefined, userAgent: undefined }),
     onClientGone: () => {},
