@@ -72,7 +72,7 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
       tmaxMs: read.body.tmax ?? tmaxDefaultMs,
       isAbandoned: false,
       device: () => deviceOf(request, sockets),
-      onClientGone: (listener) => request.signal.addEventListener("abort", listener),
+      onClientGone: (listener) => listenForAbort(request.signal, listener),
     };
     const asked = limiter?.admit(clientFrom(request, sockets));
     const answered =
@@ -142,6 +142,12 @@ interface PendingBid extends Offer {
   verdict: Verdict | undefined;
   readonly isExplained: boolean;
   isAbandoned: boolean;
+}
+
+/** Also of a client that has gone already, while the limiter was asked: that is told no more. */
+function listenForAbort(signal: AbortSignal, listener: () => void): void {
+  if (signal.aborted) listener();
+  else signal.addEventListener("abort", listener);
 }
 
 const asksWhy = ({ url }: Request) =>

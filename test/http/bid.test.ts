@@ -406,6 +406,11 @@ describe("what an auction may know of its request", () => {
     expect(hasGone).toBe(false);
     client.abort();
     expect(hasGone).toBe(true);
+    let hadGone = false;
+    offers[0]!.onClientGone(() => {
+      hadGone = true;
+    });
+    expect(hadGone).toBe(true);
   });
 
   test("is when it arrived, before the limiter was asked", async () => {
