@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
+import { mask } from "../mask.ts";
 import { type CatalogDocument, CatalogError, validateCatalog } from "./document.ts";
 import type { EgressRule } from "./egress.ts";
 
@@ -10,17 +11,18 @@ import type { EgressRule } from "./egress.ts";
  * @throws CatalogError when the file is away, is not JSON or breaks a rule
  */
 export async function loadCatalogFile(path: string, egress?: EgressRule): Promise<CatalogDocument> {
+  const shown = mask("CATALOG", path); // It may be the URL of a database, misspelt.
   let text: string;
   try {
     text = await readFile(path, "utf8");
   } catch (cause) {
-    throw new CatalogError([`${path}: ${(cause as Error).message}`]);
+    throw new CatalogError([`${shown}: ${(cause as Error).message.replaceAll(path, shown)}`]);
   }
   let input: unknown;
   try {
     input = JSON.parse(text);
   } catch (cause) {
-    throw new CatalogError([`${path}: not JSON: ${(cause as Error).message}`]);
+    throw new CatalogError([`${shown}: not JSON: ${(cause as Error).message}`]);
   }
   return validateCatalog(input, egress);
 }

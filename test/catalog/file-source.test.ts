@@ -37,6 +37,13 @@ describe("loadCatalogFile", () => {
     expect(error.problems[0]).toStartWith(`${path}: ENOENT`);
   });
 
+  test("never shows the password of a URL that was taken for a path", async () => {
+    const error = await loadCatalogFile("postgres:/me:hunter2@db/a").catch((fault) => fault);
+    expect(error).toBeInstanceOf(CatalogError);
+    expect(error.message).toContain("postgres:/me:***@db/a: ENOENT");
+    expect(error.message).not.toContain("hunter2");
+  });
+
   test("names the file that is a folder", async () => {
     const error = await loadCatalogFile(dir).catch((fault) => fault);
     expect(error).toBeInstanceOf(CatalogError);
