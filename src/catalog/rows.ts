@@ -169,8 +169,9 @@ const PARTS: readonly [kind: string, below: RegExp, table: string, key: string][
 
 /** Puts the row before a problem of the document that was read from rows. */
 export function nameRow(problem: string, document: CatalogDocument): string {
+  // Ids have no spaces, but they may have colons.
   const [, kind, escaped = "", below = ""] =
-    /^#\/(bidders|supplies)\/([^/:]*)(\/[^:]*)?:/.exec(problem) ?? [];
+    /^#\/(bidders|supplies)\/([^/]*?)(\/.*?)?: /.exec(problem) ?? [];
   const part = PARTS.find(([of, pattern]) => of === kind && pattern.test(below));
   if (!part) return problem;
   const id = escaped.replaceAll("~1", "/").replaceAll("~0", "~");

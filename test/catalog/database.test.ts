@@ -189,7 +189,9 @@ for (const { name, start, missing } of DATABASES) {
     test("names the rows of a catalog that no constraint could refuse", async () => {
       await writeDatabase(location, EVERYTHING);
       await run(async (sql) => {
-        await sql.unsafe("INSERT INTO bidders (id) VALUES ('nowhere')");
+        await sql.unsafe("INSERT INTO bidders (id) VALUES ('nowhere'), ('a:b/c~d:')");
+        await sql.unsafe("INSERT INTO bidders (id, country) VALUES ('p:q', 'US')");
+        await sql.unsafe("UPDATE bidders SET latency_ms = '9-1' WHERE id = 'p:q'");
         await sql.unsafe("UPDATE bidders SET country = 'FR' WHERE id = 'b'");
         await sql.unsafe("INSERT INTO supplies (id, video_w) VALUES ('v', 1)");
         await sql.unsafe("UPDATE supplies SET domain = '\t' WHERE id = 't'");
@@ -199,6 +201,8 @@ for (const { name, start, missing } of DATABASES) {
         new Set([
           "bidders.id=b: #/bidders/b",
           "bidders.id=nowhere: #/bidders/nowhere",
+          "bidders.id=a:b/c~d:: #/bidders/a:b~1c~0d:",
+          "bidders.id=p:q: #/bidders/p:q/latency_ms",
           "supplies.id=t: #/supplies/t/domain",
           "supply_video_mimes.supply_id=v: #/supplies/v/imp/video/mimes",
         ]),
