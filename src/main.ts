@@ -132,6 +132,7 @@ program.command("catalog-loader", { hidden: true }).action(runCatalogLoader);
 try {
   await program.parseAsync();
 } catch (error) {
-  const isConfig = error instanceof ConfigError || (error as Error).name === "CatalogError";
+  const isCatalog = ["CatalogError", "SchemaError"].includes((error as Error).name);
+  const isConfig = error instanceof ConfigError || isCatalog;
   fail(isConfig ? EXIT_CONFIG : 1, (error as Error).message);
 }

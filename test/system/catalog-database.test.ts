@@ -160,16 +160,18 @@ for (const { name, start, missing } of DATABASES) {
       expect(Object.keys(after)).toEqual(["again", "s1", "s2", "ask"]);
     });
 
-    test("that was never set up ends the start with one line and 78", async () => {
+    test("that was never set up ends the start, and the check, with one line and 78", async () => {
       const CATALOG = await server.createDatabase();
       using folder = temporaryFolder();
       if (name === "SQLite") await Bun.write(CATALOG.replace("sqlite:", ""), "");
       const env = { ...SETTINGS, CATALOG, DATA_DIR: folder.path, PORT: "0", HOST: "127.0.0.1" };
-      const { code, stderr } = await runExchange(["serve"], { env });
-      expect(code).toBe(78);
-      expect(stderr).toContain("catalog_version");
-      expect(stderr).toContain("`exchange catalog init`");
-      expect(stderr).not.toContain(PASSWORD);
+      for (const command of ["serve", "check"]) {
+        const { code, stderr } = await runExchange([command], { env });
+        expect([command, code]).toEqual([command, 78]);
+        expect(stderr).toContain("catalog_version");
+        expect(stderr).toContain("`exchange catalog init`");
+        expect(stderr).not.toContain(PASSWORD);
+      }
     });
 
     test("with half a migration is refused, and the one before stays in force", async () => {
