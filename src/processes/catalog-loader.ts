@@ -1,5 +1,6 @@
 import { stat } from "node:fs/promises";
 import { constants, setPriority } from "node:os";
+import type { Subprocess } from "bun";
 import { type LoadOrder, type LoadResult, loadCatalog } from "../catalog/load.ts";
 import { parseLocation } from "../catalog/location.ts";
 
@@ -12,8 +13,9 @@ type Answer = { result: LoadResult } | { error: string };
 
 /**
  * Loads a catalog in a process of its own, so that neither its size nor a fault of a database
- * driver is felt here.
- * @throws Error when the disk refuses, or when the process ended without an answer
+ * driver is felt here. One that ends without an answer, as when the database has stood still until
+ * its time was up, leaves nobody knowing what the catalog says.
+ * @throws Error when the disk refuses
  */
 export async function runLoad(order: LoadOrder): Promise<LoadResult> {
   if (await isSmallFile(order.catalog)) return loadCatalog(order);
@@ -29,7 +31,7 @@ export async function runLoad(order: LoadOrder): Promise<LoadResult> {
   child.send(order);
   const timer = setTimeout(() => child.kill("SIGKILL"), LOAD_MS_MAX);
   const ended = child.exited.then(
-    (): Answer => ({ error: `the catalog's loader ended, status ${child.exitCode}` }),
+    (): Answer => ({ result: { kind: "away", cause: describeEnd(child) } }),
   );
   const answer = await Promise.race([answered.promise, ended]);
   await child.exited;
@@ -37,6 +39,9 @@ export async function runLoad(order: LoadOrder): Promise<LoadResult> {
   if ("error" in answer) throw new Error(answer.error);
   return answer.result;
 }
+
+const describeEnd = ({ exitCode, signalCode }: Subprocess) =>
+  `its loader ended without an answer, ${signalCode ?? `status ${exitCode}`}`;
 
 async function isSmallFile(catalog: string): Promise<boolean> {
   const location = parseLocation(catalog);
