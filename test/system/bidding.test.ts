@@ -1,8 +1,15 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { FAULTS, LIES, NO_BID_FORMS, type Profile } from "../../src/sandbox/profile.ts";
-import { type ExplainedBidder, formatAuction, startBidding, statesOf } from "../support/bidding.ts";
+import {
+  type ExplainedAuction,
+  type ExplainedBidder,
+  formatAuction,
+  startBidding,
+  statesOf,
+} from "../support/bidding.ts";
 import { readStat } from "../support/ledger.ts";
 import { openSocket } from "../support/raw-sockets.ts";
+import { STORES, startStore } from "../support/stores.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(120_000);
@@ -166,46 +173,82 @@ describe("a deadline", () => {
 });
 
 describe("GET /stat", () => {
+  const misbehaviours = { server_error: 0.2, negative_price: 0.2, hang: 0.02 };
+  const lively = { bid_probability: 0.7, price: { min: 0.1, max: 2 } };
+  const members = ["b1", "b2", "b3", "b4"];
+  const setup = {
+    bidders: {
+      b1: { profile: lively },
+      b2: { profile: { ...lively, misbehaviours, no_bid: "any" as const } },
+      b3: { profile: { ...lively, misbehaviours } },
+      b4: { profile: { ...lively, latency_ms: { min: 0, max: 60 } } },
+    },
+    supplies: {
+      s1: { bidders: members, floor: 0.5, auction: "second_price" as const },
+    },
+  };
+
+  /** What the counters of a bidder must be after these auctions, none of which failed. */
+  function countersOf(id: string, auctions: readonly ExplainedAuction[]) {
+    const states = statesOf(auctions).get(id)!;
+    const told = (state: ExplainedBidder["state"]) => states.get(state) ?? 0;
+    const revenue = auctions
+      .filter(({ winner }) => winner === id)
+      .reduce((sum, { price }) => sum + Math.round(price! * 100), 0);
+    return {
+      wins: told("won"),
+      total_revenue: revenue / 100,
+      no_bids: told("no_bid"),
+      timeouts: told("timeout"),
+      errors: told("error"),
+      invalid: told("invalid"),
+      bids: told("won") + told("lost"),
+    };
+  }
+
   test("adds up to what every bidder of every auction was told to have done", async () => {
-    const misbehaviours = { server_error: 0.2, negative_price: 0.2, hang: 0.02 };
-    const lively = { bid_probability: 0.7, price: { min: 0.1, max: 2 } };
-    const members = ["b1", "b2", "b3", "b4"];
-    await using bidding = await startBidding({
-      bidders: {
-        b1: { profile: lively },
-        b2: { profile: { ...lively, misbehaviours, no_bid: "any" } },
-        b3: { profile: { ...lively, misbehaviours } },
-        b4: { profile: { ...lively, latency_ms: { min: 0, max: 60 } } },
-      },
-      supplies: { s1: { bidders: members, floor: 0.5, auction: "second_price" } },
-    });
+    await using bidding = await startBidding(setup);
     const options = { supplyOf: () => "s1", connections: CONNECTIONS, tmax: 50 };
     const auctions = await bidding.holdAuctions(1_500, options);
     const { s1 } = await readStat(bidding.exchange.url);
     expect(s1!.total_reqs).toBe(1_500);
     const states = statesOf(auctions);
     for (const id of members) {
-      const told = (state: ExplainedBidder["state"]) => states.get(id)!.get(state) ?? 0;
-      const revenue = auctions
-        .filter(({ winner }) => winner === id)
-        .reduce((sum, { price }) => sum + Math.round(price! * 100), 0);
-      expect(s1!.bidders[id], id).toEqual({
-        wins: told("won"),
-        total_revenue: revenue / 100,
-        no_bids: told("no_bid"),
-        timeouts: told("timeout"),
-        errors: told("error"),
-        invalid: told("invalid"),
-        bids: told("won") + told("lost"),
-      });
+      expect(s1!.bidders[id], id).toEqual(countersOf(id, auctions));
       // Whoever was asked has seen a request for it.
       const { requests } = await bidding.stubs.counters(id);
-      expect(requests).toBe(1_500 - told("not_asked"));
+      expect(requests).toBe(1_500 - (states.get(id)!.get("not_asked") ?? 0));
     }
     const seen = [...states.values()].flatMap((counts) => [...counts.keys()]);
     const wanted = ["won", "lost", "no_bid", "timeout", "error", "invalid"];
     expect(seen).toEqual(expect.arrayContaining(wanted));
   });
+
+  test.each(STORES)(
+    "adds up also when every worker is killed before it has counted: %s",
+    async (kind) => {
+      await using store = await startStore(kind);
+      await using bidding = await startBidding({
+        ...setup,
+        env: { STATS_FLUSH_MS: "60000", ...store.env },
+      });
+      const options = { supplyOf: () => "s1", connections: CONNECTIONS, tmax: 50 };
+      const auctions = await bidding.holdAuctions(300, options);
+      for (const pid of bidding.exchange.workerPids()) process.kill(pid, "SIGKILL");
+      const { exchange } = bidding;
+      await until("others have begun", () => exchange.printed("journal of an ended") === 3);
+      const isOpen = () =>
+        fetch(`${exchange.url}/livez`).then(
+          ({ ok }) => ok,
+          () => false,
+        );
+      await until("they listen", isOpen);
+      auctions.push(...(await bidding.holdAuctions(100, options)));
+      const { s1 } = await readStat(bidding.exchange.url);
+      expect(s1!.total_reqs).toBe(400);
+      for (const id of members) expect(s1!.bidders[id], id).toEqual(countersOf(id, auctions));
+    },
+  );
 });
 
 describe("a client that leaves", () => {
