@@ -31,6 +31,12 @@ export interface Catalog {
   readonly bidders: ReadonlyMap<string, CatalogBidder>;
 }
 
+/** What a snapshot is made of, each with the digest of what it was read from. */
+export interface CatalogEntries {
+  readonly bidders: ReadonlyMap<string, { readonly entry: CatalogBidder; readonly digest: number }>;
+  readonly supplies: ReadonlyMap<string, ListedSupply>;
+}
+
 /**
  * Puts a snapshot together, entry by entry, so that a large one can be built in pieces. An entry
  * with the digest that it had in the snapshot before is taken over; `read` is not called for it.
@@ -40,14 +46,14 @@ export interface CatalogBuilder {
   addBidder(id: string, digest: number, read: () => BidderDocument): void;
   addSupply(id: string, digest: number, read: () => string[] | SupplyDocument): void;
   finish(version: number): Catalog;
-  readonly bidders: ReadonlyMap<string, { readonly entry: CatalogBidder; readonly digest: number }>;
-  readonly supplies: ReadonlyMap<string, Supply>;
+  /** For the next snapshot, which must not keep this builder: it keeps the entries before. */
+  readonly entries: CatalogEntries;
 }
 
-/** @param before  what built the snapshot before */
-export function createCatalogBuilder(before?: CatalogBuilder): CatalogBuilder {
+/** @param before  of the snapshot before */
+export function createCatalogBuilder(before?: CatalogEntries): CatalogBuilder {
   const bidders = new Map<string, { entry: CatalogBidder; digest: number }>();
-  const supplies = new Map<string, Supply>();
+  const supplies = new Map<string, ListedSupply>();
   const panels = new Map<string, Panel>();
   /** Panels of the snapshot before, and whether all of their bidders are still the same. */
   const kept = new Map<Panel, boolean>();
@@ -61,11 +67,8 @@ export function createCatalogBuilder(before?: CatalogBuilder): CatalogBuilder {
   }
 
   function addSupply(id: string, digest: number, read: () => string[] | SupplyDocument): void {
-    const known = before?.supplies.get(id) as ListedSupply | undefined;
-    if (known?.digest === digest && isUnchanged(known.panel)) {
-      supplies.set(known.id, known);
-      return;
-    }
+    const known = before?.supplies.get(id);
+    if (known?.digest === digest && isUnchanged(known.panel)) return void supplies.set(id, known);
     const written = read();
     const supply = Array.isArray(written) ? { bidders: written } : written;
     supplies.set(id, new ListedSupply(id, digest, panelOf(supply.bidders), supply));
@@ -91,14 +94,12 @@ export function createCatalogBuilder(before?: CatalogBuilder): CatalogBuilder {
   }
 
   function finish(version: number): Catalog {
-    panels.clear();
-    kept.clear();
     const entries = new Map<string, CatalogBidder>();
     for (const [id, { entry }] of bidders) entries.set(id, entry);
     return { version, supplies, bidders: entries };
   }
 
-  return { addBidder, addSupply, finish, bidders, supplies };
+  return { addBidder, addSupply, finish, entries: { bidders, supplies } };
 }
 
 /** Builds the snapshot of a validated catalog. */
@@ -132,6 +133,7 @@ class Panel {
   }
 }
 
+/** A class, so that 100,000 of them share their getters. */
 class ListedSupply implements Supply {
   readonly id: string;
   readonly digest: number;

@@ -1,5 +1,10 @@
 import { open } from "node:fs/promises";
-import { type Catalog, type CatalogBuilder, createCatalogBuilder } from "./catalog.ts";
+import {
+  type Catalog,
+  type CatalogBuilder,
+  type CatalogEntries,
+  createCatalogBuilder,
+} from "./catalog.ts";
 import { parseHeader, type SnapshotHeader } from "./snapshot-file.ts";
 
 /** Taken in at once: a millisecond or two of the event loop, which serves bids in between. */
@@ -18,10 +23,10 @@ export interface SnapshotReader {
 }
 
 export function createSnapshotReader(): SnapshotReader {
-  let last: { header: SnapshotHeader; builder: CatalogBuilder } | undefined;
+  let last: { header: SnapshotHeader; entries: CatalogEntries } | undefined;
 
   async function read(path: string): Promise<Catalog | undefined> {
-    const builder = createCatalogBuilder(last?.builder);
+    const builder = createCatalogBuilder(last?.entries);
     let header: SnapshotHeader | undefined;
     for await (const { bytes, end } of slices(path)) {
       for (let from = 0; from < end; ) {
@@ -32,8 +37,9 @@ export function createSnapshotReader(): SnapshotReader {
       }
       if (header && last && isSame(header, last.header)) return undefined;
     }
-    if (!header || !isWhole(header, builder)) throw new Error(`${path}: not a whole snapshot`);
-    last = { header, builder };
+    if (!header || !isWhole(header, builder.entries))
+      throw new Error(`${path}: not a whole snapshot`);
+    last = { header, entries: builder.entries };
     return builder.finish(header.version);
   }
 
@@ -43,7 +49,7 @@ export function createSnapshotReader(): SnapshotReader {
 const isSame = (one: SnapshotHeader, other: SnapshotHeader) =>
   one.version === other.version && one.digest === other.digest;
 
-const isWhole = (header: SnapshotHeader, { bidders, supplies }: CatalogBuilder) =>
+const isWhole = (header: SnapshotHeader, { bidders, supplies }: CatalogEntries) =>
   header.bidders === bidders.size && header.supplies === supplies.size;
 
 /** One line, `b ID DIGEST JSON` or `s ID DIGEST JSON`. Of one that is known no JSON is read. */

@@ -13,6 +13,7 @@ import {
 import { createSnapshotReader } from "../../src/catalog/snapshot-reader.ts";
 import { anyCatalog } from "../support/catalogs.ts";
 import { createFolder } from "../support/folder.ts";
+import { until } from "../support/until.ts";
 
 const GOOD: CatalogDocument = {
   bidders: { a: { country: "US" }, b: { country: "GB" }, c: { country: "DE" } },
@@ -115,6 +116,22 @@ describe("a reader", () => {
     expect(catalog.supplies.get("u")).not.toBe(old.get("u")!);
     expect(contentOf(catalog)).toEqual(contentOf(buildCatalog({ supplies, bidders }, 2)));
     expect(catalog.supplies.get("t")!.bidders[0]).toBe(old.get("s")!.bidders[1]!);
+  });
+
+  test("keeps nothing of the snapshots before the last", async () => {
+    using snapshot = createSnapshot();
+    const reader = createSnapshotReader();
+    const gone = new Set<number>();
+    const registry = new FinalizationRegistry((version: number) => gone.add(version));
+    for (let i = 0; i < 4; i++) {
+      await snapshot.write(GOOD);
+      const { supplies, version } = (await reader.read(snapshot.path))!;
+      registry.register(supplies, version);
+    }
+    await until("the first ones are collected", () => {
+      Bun.gc(true);
+      return gone.has(1) && gone.has(2);
+    });
   });
 
   test("says after any number of changes what the last one says", async () => {
