@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { BidResponse } from "../auction/bidder.ts";
+import { ruleOf } from "../json-fault.ts";
 import { toMicros } from "./price.ts";
 import { plain, quoted } from "./reason.ts";
 
@@ -100,11 +101,10 @@ function breachOf(document: unknown): BidResponse {
   const place = breach.path === "" ? "body" : breach.path.slice(1);
   const isPrice = breach.path.endsWith("/price");
   const code = isPrice ? LossCode.missingPrice : LossCode.invalidResponse;
-  const words = breach.message.charAt(0).toLowerCase() + breach.message.slice(1);
   const { value } = breach;
   // JSON has no infinity, but it has 1e309.
   const what = typeof value === "number" ? String(value) : quoted(value);
-  return invalid(code, `${place} ${what}, ${words}`);
+  return invalid(code, `${place} ${what}, ${ruleOf(breach)}`);
 }
 
 const badPrice = (price: number, expected: string) =>

@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler, type ValueErrorIterator } from "@sinclair/typebox/compiler";
+import { escapePointer, ruleOf } from "../json-fault.ts";
 import { type EgressRule, endpointProblem } from "./egress.ts";
 
 /** Most bidders of one supply: a journal record has three bits for each. */
@@ -186,8 +187,8 @@ export function validateCatalog(
     if (!isFull()) problems.push(`#${pointer}: ${rule}`);
   };
   const reportAll = (errors: ValueErrorIterator, at = "") => {
-    for (const { path, message } of errors) {
-      report(at + path, message.charAt(0).toLowerCase() + message.slice(1));
+    for (const error of errors) {
+      report(at + error.path, ruleOf(error));
       if (isFull()) return;
     }
   };
@@ -251,5 +252,3 @@ export function validateCatalog(
     if (domain !== undefined && app) report(at, "expected either domain or app");
   }
 }
-
-const escapePointer = (key: string) => key.replaceAll("~", "~0").replaceAll("/", "~1");

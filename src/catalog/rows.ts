@@ -1,3 +1,4 @@
+import { unescapePointer } from "../json-fault.ts";
 import type { BidderDocument, CatalogDocument, SupplyDocument } from "./document.ts";
 
 type Value = string | number | boolean | null;
@@ -174,7 +175,7 @@ export function nameRow(problem: string, document: CatalogDocument): string {
     /^#\/(bidders|supplies)\/([^/]*?)(\/.*?)?: /.exec(problem) ?? [];
   const part = PARTS.find(([of, pattern]) => of === kind && pattern.test(below));
   if (!part) return problem;
-  const id = escaped.replaceAll("~1", "/").replaceAll("~0", "~");
+  const id = unescapePointer(escaped);
   const [, , table, key] = part;
   return `${table}.${key}=${id}${memberOf(document, id, table, below)}: ${problem}`;
 }

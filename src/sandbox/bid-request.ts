@@ -1,5 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
+import { ruleOf } from "../json-fault.ts";
 
 const Text = Type.String({ minLength: 1 });
 const Currency = Type.String({ pattern: "^[A-Z]{3}$" });
@@ -54,8 +55,8 @@ export function findProblem(header: HeaderReader, body: unknown): string | undef
     return "content-type: expected application/json";
   }
   if (!shape.Check(body)) {
-    const { path, message } = shape.Errors(body).First()!;
-    return `${path || "/"}: ${message.charAt(0).toLowerCase()}${message.slice(1)}`;
+    const error = shape.Errors(body).First()!;
+    return `${error.path || "/"}: ${ruleOf(error)}`;
   }
   if (body.site && body.app) return "/: expected either site or app";
   if (new Set(body.imp.map((imp) => imp.id)).size < body.imp.length) {

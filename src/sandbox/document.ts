@@ -3,6 +3,7 @@ import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import { Value } from "@sinclair/typebox/value";
 import { type CatalogDocument, CatalogError, validateCatalog } from "../catalog/document.ts";
+import { escapePointer, ruleOf } from "../json-fault.ts";
 import { isOrdered } from "./distribution.ts";
 import { type Profile, ProfileSchema } from "./profile.ts";
 import type { StubOrder } from "./stub-bidder.ts";
@@ -92,9 +93,9 @@ export function withEndpoints(
 
 function schemaProblems(document: unknown): string[] {
   const rules = new Map<string, string>();
-  for (const { path, message, schema } of shape.Errors(document)) {
-    const rule = schema.expected ?? message.charAt(0).toLowerCase() + message.slice(1);
-    if (!rules.has(path)) rules.set(path, rule);
+  for (const error of shape.Errors(document)) {
+    const { path, schema } = error;
+    if (!rules.has(path)) rules.set(path, schema.expected ?? ruleOf(error));
     if (rules.size === PROBLEMS_MAX) break;
   }
   return [...rules].map(([path, rule]) => `#${path}: ${rule}`);
@@ -132,5 +133,3 @@ function catalogProblems({ catalog, profiles }: SandboxDocument): string[] {
   }
   return problems;
 }
-
-const escapePointer = (key: string) => key.replaceAll("~", "~0").replaceAll("/", "~1");
