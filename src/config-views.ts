@@ -1,11 +1,6 @@
 import ipaddr from "ipaddr.js";
 import type { Config } from "./config.ts";
-
-/** The simulated bidders' latency, milliseconds. */
-export function latencyRange(config: Config): { leastMs: number; mostMs: number } {
-  const [leastMs = 0, mostMs = 0] = config.BIDDER_LATENCY_MS.split("-").map(Number);
-  return { leastMs, mostMs };
-}
+import { parseLatencyRange } from "./latency-range.ts";
 
 /** Whom bidders' endpoints may mean. */
 export const egressRule = (config: Config) => ({
@@ -39,7 +34,10 @@ export function redisUrl(config: Config): string | undefined {
 
 /** What bidders are made with. */
 export const bidderSettings = (config: Config) => ({
-  simulation: { noBidProbability: config.NO_BID_PROBABILITY, latency: latencyRange(config) },
+  simulation: {
+    noBidProbability: config.NO_BID_PROBABILITY,
+    latency: parseLatencyRange(config.BIDDER_LATENCY_MS),
+  },
   egress: egressRule(config),
   workers: config.WORKERS,
   priceMax: config.BID_PRICE_MAX,

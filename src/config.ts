@@ -2,7 +2,8 @@ import { type Static, Type } from "@sinclair/typebox";
 import { Value } from "@sinclair/typebox/value";
 import ipaddr from "ipaddr.js";
 import { isLocation, LOCATIONS } from "./catalog/location.ts";
-import { latencyRange, trustedRanges } from "./config-views.ts";
+import { trustedRanges } from "./config-views.ts";
+import { parseLatencyRange } from "./latency-range.ts";
 import { mask } from "./mask.ts";
 
 const port = { minimum: 0, maximum: 65_535 };
@@ -223,7 +224,7 @@ function crossChecks(config: Config, broken: ReadonlySet<SettingName>): string[]
     problems.push(describeProblem("REDIS_URL", config.REDIS_URL));
   if (!broken.has("CATALOG") && !isLocation(config.CATALOG))
     problems.push(describeProblem("CATALOG", config.CATALOG));
-  const { leastMs, mostMs } = latencyRange(config);
+  const { leastMs, mostMs } = parseLatencyRange(config.BIDDER_LATENCY_MS);
   if (!broken.has("BIDDER_LATENCY_MS") && leastMs > mostMs)
     problems.push(describeProblem("BIDDER_LATENCY_MS", config.BIDDER_LATENCY_MS));
   for (const range of trustedRanges(config)) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { loadConfig } from "../src/config.ts";
-import { egressRule, latencyRange, redisUrl, trustedRanges } from "../src/config-views.ts";
+import { bidderSettings, egressRule, redisUrl, trustedRanges } from "../src/config-views.ts";
 
 describe("trustedRanges", () => {
   test("splits the list, drops what is empty, makes an address a range of one", () => {
@@ -17,11 +17,12 @@ describe("trustedRanges", () => {
   });
 });
 
-describe("latencyRange", () => {
-  test("reads both ends", () => {
-    const config = loadConfig({ BIDDER_LATENCY_MS: "10-40" });
-    expect(latencyRange(config)).toEqual({ leastMs: 10, mostMs: 40 });
-    expect(latencyRange(loadConfig({}))).toEqual({ leastMs: 0, mostMs: 0 });
+describe("bidderSettings", () => {
+  test("has both ends of the latency", () => {
+    const latencyOf = (BIDDER_LATENCY_MS: string) =>
+      bidderSettings(loadConfig({ BIDDER_LATENCY_MS })).simulation.latency;
+    expect(latencyOf("10-40")).toEqual({ leastMs: 10, mostMs: 40 });
+    expect(latencyOf("")).toEqual({ leastMs: 0, mostMs: 0 });
   });
 });
 

@@ -1,3 +1,4 @@
+import type { LatencyRange } from "../latency-range.ts";
 import type { Bidder, BidResponse } from "./bidder.ts";
 
 const CENT_MICROS = 10_000;
@@ -6,8 +7,8 @@ const NO_BID: BidResponse = { kind: "noBid" };
 export interface SimulationOptions {
   /** Chance to decline, 0 to 1. */
   noBidProbability: number;
-  /** Milliseconds; 0 and 0: answers at once. */
-  latency: { leastMs: number; mostMs: number };
+  /** 0 and 0: answers at once. */
+  latency: LatencyRange;
   /** Whether auctions wait for it. */
   isAwaited?: boolean;
   /** Milliseconds; an answer that would take longer is a timeout. */

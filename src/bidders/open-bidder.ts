@@ -1,6 +1,7 @@
 import type { Bidder } from "../auction/bidder.ts";
 import { createSimulatedBidder, type SimulationOptions } from "../auction/simulated-bidder.ts";
 import type { CatalogBidder } from "../catalog/catalog.ts";
+import { parseLatencyRange } from "../latency-range.ts";
 import type { Logger } from "../log.ts";
 import { createBidRequestWriter, type DeviceIp } from "./bid-request.ts";
 import { createHttpBidder, type HttpBidderOptions } from "./http-bidder.ts";
@@ -37,10 +38,9 @@ function simulate(
   { noBidProbability, latency }: BidderSettings["simulation"],
 ): Bidder {
   const { no_bid_probability: probability, latency_ms: range, timeout_ms: timeoutMs } = settings;
-  const [leastMs = 0, mostMs = 0] = range?.split("-").map(Number) ?? [];
   return createSimulatedBidder(id, {
     noBidProbability: probability ?? noBidProbability,
-    latency: range === undefined ? latency : { leastMs, mostMs },
+    latency: range === undefined ? latency : parseLatencyRange(range),
     isAwaited: settings.wait ?? true,
     ...(timeoutMs !== undefined && { timeoutMs }),
   });

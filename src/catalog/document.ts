@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler, type ValueErrorIterator } from "@sinclair/typebox/compiler";
 import { escapePointer, ruleOf } from "../json-fault.ts";
+import { parseLatencyRange } from "../latency-range.ts";
 import { type EgressRule, endpointProblem } from "./egress.ts";
 
 /** Most bidders of one supply: a journal record has three bits for each. */
@@ -221,7 +222,7 @@ export function validateCatalog(
   return input as CatalogDocument;
 
   function checkBidder(at: string, bidder: BidderDocument): void {
-    const { country, countries, endpoint, headers = {}, latency_ms: latency } = bidder;
+    const { country, countries, endpoint, headers = {}, latency_ms: latency = "0-0" } = bidder;
     if ((country === undefined) === (countries === undefined)) {
       report(at, "expected either country or countries");
     }
@@ -231,7 +232,7 @@ export function validateCatalog(
       if (!OWN_HEADERS.has(name.toLowerCase())) continue;
       report(`${at}/headers/${name}`, "expected a header that the exchange does not set itself");
     }
-    const [leastMs = 0, mostMs = 0] = latency?.split("-").map(Number) ?? [];
+    const { leastMs, mostMs } = parseLatencyRange(latency);
     if (leastMs > mostMs) report(`${at}/latency_ms`, "expected the least before the most");
   }
 
