@@ -2,6 +2,7 @@ import type { SnapshotHeader } from "../catalog/snapshot-file.ts";
 import type { Config } from "../config.ts";
 import { redisUrl } from "../config-views.ts";
 import { mask } from "../mask.ts";
+import { writeBidCommand } from "./bid-command.ts";
 
 export interface BannerFacts {
   version: string;
@@ -15,10 +16,9 @@ export interface BannerFacts {
   isStoreReady: boolean;
 }
 
-/** What the user sees once every worker listens. The curl works when pasted. */
+/** What the user sees once every worker listens. */
 export function writeBanner(facts: BannerFacts): string {
   const { version, config, port, pids, catalog } = facts;
-  const { sample } = catalog;
   const host = ["0.0.0.0", "::"].includes(config.HOST) ? "localhost" : config.HOST;
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
   return [
@@ -33,8 +33,7 @@ export function writeBanner(facts: BannerFacts): string {
     "",
     "  Hold an auction:",
     "",
-    `  curl -X POST ${url}/bid -H 'Content-Type: application/json' \\`,
-    `    -H 'X-Country: ${sample.country}' -d '{"supply_id": ${quoteJson(sample.supplyId)}}'`,
+    ...writeBidCommand(`${url}/bid`, catalog.sample),
     "",
     "",
   ].join("\n");
@@ -57,6 +56,3 @@ function describeLimiter(config: Config): string {
   const { RATE_LIMIT_MAX_REQUESTS: max, RATE_LIMIT_WINDOW_SECONDS: seconds } = config;
   return max === 0 ? "off" : `${max} bids in ${seconds} s for each client`;
 }
-
-/** JSON that stays whole between single quotes of a shell. */
-const quoteJson = (text: string) => JSON.stringify(text).replaceAll("'", `'\\''`);

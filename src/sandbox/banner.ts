@@ -1,5 +1,6 @@
 import { buildCatalog } from "../catalog/catalog.ts";
 import type { CatalogDocument } from "../catalog/document.ts";
+import { writeBidCommand } from "../processes/bid-command.ts";
 import type { Distribution } from "./distribution.ts";
 import type { Profile } from "./profile.ts";
 import type { RunningStub } from "./stub-processes.ts";
@@ -25,15 +26,13 @@ export function writeStubs(
   ].join("\n");
 }
 
-/** For the exchange that the sandbox has started. The curl works when pasted. */
+/** For the exchange that the sandbox has started. */
 export function writeInvitation(url: string, catalog: CatalogDocument): string {
-  const { supplyId, country } = findBusiest(catalog);
   return [
     "",
     "  Hold an auction and see why each bidder won, lost or was not there:",
     "",
-    `  curl -X POST '${url}/bid?explain=1' -H 'Content-Type: application/json' \\`,
-    `    -H 'X-Country: ${country}' -d '{"supply_id": ${quoteJson(supplyId)}}'`,
+    ...writeBidCommand(`${url}/bid?explain=1`, findBusiest(catalog)),
     "",
     "  Ctrl-C ends the exchange and the bidders.",
     "",
@@ -84,6 +83,3 @@ function findBusiest(document: CatalogDocument): { supplyId: string; country: st
   }
   return busiest;
 }
-
-/** JSON that stays whole between single quotes of a shell. */
-const quoteJson = (text: string) => JSON.stringify(text).replaceAll("'", `'\\''`);
