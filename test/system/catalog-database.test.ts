@@ -100,19 +100,21 @@ for (const { name, start, missing } of DATABASES) {
       expect(detail).toBe(`version ${stored}, 3 supplies`);
     });
 
-    const testNotification = name === "PostgreSQL" ? test : () => {};
-    testNotification("is changed in every worker by a notification", async () => {
-      const { run, env } = await createCatalog();
-      await using exchange = await startExchange({ env: env(NEVER) });
-      const tookMs: number[] = [];
-      for (const id of ["s3", "s4", "s5"]) {
-        const changedMs = performance.now();
-        await run(`INSERT INTO supplies (id) VALUES ('${id}')`);
-        await until("every worker knows it", async () => (await isKnown(exchange, id)) === true);
-        tookMs.push(Math.round(performance.now() - changedMs));
-      }
-      printFigures(`${name}, notified`, { "in every worker after ms": tookMs.join(" ") });
-    });
+    if (name === "PostgreSQL") {
+      test("is changed in every worker when it is told, long before the next look", async () => {
+        const { run, env } = await createCatalog();
+        await using exchange = await startExchange({ env: env(NEVER) });
+        const timesMs: number[] = [];
+        for (let n = 3; n < 8; n++) {
+          const changedMs = performance.now();
+          await run(`INSERT INTO supplies (id) VALUES ('s${n}')`);
+          const isThere = async () => (await isKnown(exchange, `s${n}`)) === true;
+          await until("every worker knows it", isThere);
+          timesMs.push(Math.round(performance.now() - changedMs));
+        }
+        printFigures("PostgreSQL, LISTEN", { "in every worker after ms": timesMs.join(" ") });
+      });
+    }
 
     test("is changed in both of two exchanges", async () => {
       const { run, env } = await createCatalog();
