@@ -17,9 +17,10 @@ RUN find node_modules -type d \( -name test -o -name benchmarks -o -name example
 COPY LICENSE ./
 COPY src src
 COPY data data
-# Readable whatever the umask of the clone was. The check loads every module: stripping too much,
-# or a catalog with a mistake, ends the build and not the start.
-RUN chmod -R a+rX . && bun src/main.ts check
+# Readable whatever the umask of the clone was. Every module is loaded and the catalog checked:
+# stripping too much, or a catalog with a mistake, ends the build and not the start.
+RUN chmod -R a+rX . && bun src/main.ts check \
+ && bun -e 'await import("/app/src/supervisor.ts"); await import("/app/src/worker.ts")'
 
 FROM ${BUN}
 LABEL org.opencontainers.image.title="ad-exchange" \

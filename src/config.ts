@@ -6,6 +6,9 @@ import { trustedRanges } from "./config-views.ts";
 import { parseLatencyRange } from "./latency-range.ts";
 import { mask } from "./mask.ts";
 
+/** Exit status of bad settings or a bad catalog (sysexits.h, EX_CONFIG). */
+export const EXIT_CONFIG = 78;
+
 const port = { minimum: 0, maximum: 65_535 };
 const milliseconds = (least: number, most: number) => ({ minimum: least, maximum: most });
 

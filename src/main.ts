@@ -12,14 +12,12 @@ import { snapshotPath } from "./catalog/snapshot-file.ts";
 import {
   ConfigError,
   ConfigSchema,
+  EXIT_CONFIG,
   loadConfig,
   type RawSettings,
   type SettingName,
 } from "./config.ts";
 import { egressRule } from "./config-views.ts";
-import { runCatalogLoader } from "./processes/catalog-loader.ts";
-import { EXIT_CONFIG, runSupervisor } from "./supervisor.ts";
-import { runWorker } from "./worker.ts";
 
 const HEALTH_TIMEOUT_MS = 2_000;
 const ECHO_MS = 100;
@@ -49,6 +47,7 @@ function readConfig(options: Record<string, string>) {
 async function serve(options: Record<string, string>): Promise<void> {
   // A package script is told of Ctrl-C by the terminal, and once more by `bun run` around it.
   const isScript = ["start", "exchange"].includes(process.env.npm_lifecycle_event ?? "");
+  const { runSupervisor } = await import("./supervisor.ts");
   await runSupervisor(readConfig(options), isScript ? ECHO_MS : 0);
 }
 
@@ -125,9 +124,14 @@ withSettings(catalogCommand.command("diff [file]"))
     const snapshot = snapshotPath(readConfig(options).DATA_DIR);
     print(await diffCatalog(...catalogOf(options), snapshot, file));
   });
-// Started by the supervisor, which speaks with it over IPC.
-program.command("worker", { hidden: true }).action(runWorker);
-program.command("catalog-loader", { hidden: true }).action(runCatalogLoader);
+// Started by the supervisor, which speaks with them over IPC. Each process loads its own modules
+// only: a catalog is loaded again and again, and the supervisor serves nobody.
+program
+  .command("worker", { hidden: true })
+  .action(async () => (await import("./worker.ts")).runWorker());
+program
+  .command("catalog-loader", { hidden: true })
+  .action(async () => (await import("./processes/catalog-loader.ts")).runCatalogLoader());
 
 try {
   await program.parseAsync();

@@ -6,7 +6,7 @@ import { createShared } from "./actor/shared.ts";
 import { within } from "./actor/within.ts";
 import { CatalogError } from "./catalog/document.ts";
 import { snapshotPath } from "./catalog/snapshot-file.ts";
-import type { Config } from "./config.ts";
+import { type Config, EXIT_CONFIG } from "./config.ts";
 import { redisUrl, windowLimit } from "./config-views.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { writeBanner } from "./processes/banner.ts";
@@ -25,8 +25,6 @@ import { createWindows } from "./store/embedded/windows.ts";
 import { openRedisStore } from "./store/redis/open.ts";
 import { answersWithin, STORE_WAIT_MS, type Store } from "./store/store.ts";
 
-/** Exit status of bad settings or a bad catalog (sysexits.h, EX_CONFIG). */
-export const EXIT_CONFIG = 78;
 /** Workers of a predecessor that was killed leave within this. */
 const PREDECESSOR_MS = 1_500;
 /** The whole stop takes ten seconds at most: workers get this, the last flush the rest. */
