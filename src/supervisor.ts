@@ -128,6 +128,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   const known = { catalog: keeper.header(), catalogFault: keeper.fault() };
   process.stdout.write(writeBanner({ ...facts, ...known }));
   logger.info({ port, workers: fleet.pids() }, "ready");
+  process.send?.("ready"); // To a parent with a channel to it, as process managers have.
 
   /** A lost connection is back: producers count again what is missing, then what stays missing. */
   function onStoreBack(): void {
@@ -196,6 +197,7 @@ function catchSignals(echoMs: number) {
     handlers.onStop();
   };
   process.on("SIGTERM", askStop);
+  process.on("disconnect", askStop); // Such a parent has ended.
   process.on("SIGINT", () => {
     const nowMs = performance.now();
     interruptedAtMs ??= nowMs;

@@ -15,8 +15,6 @@ const SAMPLE = fileURLToPath(new URL("../../data/sandbox.json", import.meta.url)
 const EXIT_CONFIG = 78;
 /** One press of Ctrl-C may arrive twice: from the terminal and from `bun run` around this. */
 const ECHO_MS = 100;
-/** The exchange answers before it has printed its banner, which comes first. */
-const BANNER_MS = 300;
 
 interface Options {
   readonly profiles: string;
@@ -50,8 +48,7 @@ async function run(options: Options): Promise<void> {
 
     async function runExchange(): Promise<number> {
       const url = `http://127.0.0.1:${port}`;
-      const exchange = await startExchangeProcess(environmentOf(port, folder, catalogPath), url);
-      await Bun.sleep(BANNER_MS);
+      const exchange = await startExchangeProcess(environmentOf(port, folder, catalogPath));
       process.stdout.write(writeInvitation(url, catalog));
       const end = await Promise.race([told, stubsEnded(), exchange.ended]);
       await exchange.stop();

@@ -109,10 +109,15 @@ describe("with an exchange", () => {
 describe("the end", () => {
   async function startWhole(): Promise<Sandbox & { folder: string }> {
     const sandbox = startSandbox(WITH_EXCHANGE);
-    await sandbox.hasPrinted(INVITATION);
-    // Eight bidders, the supervisor with three workers, and the guard of the supervisor.
-    expect(sandbox.descendants().length).toBeGreaterThanOrEqual(12);
-    return { ...sandbox, folder: dirname(catalogPathIn(sandbox.stdout())) };
+    try {
+      await sandbox.hasPrinted(INVITATION);
+      // Eight bidders, and the supervisor with three workers.
+      expect(sandbox.descendants()).toHaveLength(12);
+      return { ...sandbox, folder: dirname(catalogPathIn(sandbox.stdout())) };
+    } catch (error) {
+      await sandbox[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
