@@ -34,7 +34,7 @@ export interface SandboxDocument extends Static<typeof SandboxSchema> {
 }
 
 /** One line per fault of a profiles file: its JSON pointer and the rule. */
-class SandboxError extends Error {
+export class SandboxError extends Error {
   override name = "SandboxError";
   readonly problems: readonly string[];
   constructor(problems: readonly string[]) {

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { probePort } from "../processes/port-probe.ts";
 import { writeDirections, writeInvitation, writeStubs } from "./banner.ts";
-import { loadSandboxFile, ordersOf, withEndpoints } from "./document.ts";
+import { loadSandboxFile, ordersOf, SandboxError, withEndpoints } from "./document.ts";
 import { startExchangeProcess } from "./exchange-process.ts";
 import { runStubProcess } from "./stub-process.ts";
 import { startStubProcesses } from "./stub-processes.ts";
@@ -136,5 +136,5 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.stderr.write(`sandbox: ${(error as Error).message}\n`);
-  process.exit((error as Error).name === "SandboxError" ? EXIT_CONFIG : 1);
+  process.exit(error instanceof SandboxError ? EXIT_CONFIG : 1);
 }
