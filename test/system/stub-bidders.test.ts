@@ -126,13 +126,15 @@ describe("a bidder with manners", () => {
   });
 
   test.each(["slow", "slow-rough"])("notices who does not wait for it: %s", async (id) => {
+    const before = await stubs.counters(id);
+    const rises = (field: "requests" | "aborted") => async () =>
+      (await stubs.counters(id))[field] === before[field] + 1;
     const leaving = new AbortController();
     const answer = ask(id, { signal: leaving.signal });
-    await until("the request is there", async () => (await stubs.counters(id)).requests >= 1);
-    const before = (await stubs.counters(id)).aborted;
+    await until("the request is there", rises("requests"));
     leaving.abort();
     expect(answer).rejects.toThrow();
-    await until("it notices", async () => (await stubs.counters(id)).aborted === before + 1);
+    await until("it notices", rises("aborted"));
   });
 
   test.each(NO_BID_FORMS)("declines in the form %s", async (form) => {
