@@ -83,8 +83,9 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
     }
     if (quota && !quota.take()) {
       permit.report("neutral");
-      const rate = `${settings.max_qps} calls a second`;
-      return notAsked(`${rate}, of which each of ${workers} workers has its share, are used up`);
+      return notAsked(
+        `used up its ${settings.max_qps} calls a second, shared by ${workers} workers`,
+      );
     }
     try {
       return call(request, permit);

@@ -75,7 +75,7 @@ export function createChecks(options: CheckOptions): Record<string, () => Check 
   /** Auctions go on among the others. */
   function bidders(): Check {
     const found = troubles();
-    if (found.length === 0) return { status: "ok", detail: "all that were asked can be" };
+    if (found.length === 0) return { status: "ok", detail: "none is left out" };
     const named = found.slice(0, TROUBLES_NAMED_MAX);
     const more = found.length > named.length ? ", ..." : "";
     const list = named.map(({ bidderId, cause }) => `${bidderId} (${cause})`).join(", ");

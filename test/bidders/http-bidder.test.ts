@@ -267,7 +267,7 @@ describe("what a bidder is spared", () => {
     expect(calls.length).toBe(2); // A tenth of a second's share of 20.
     expect(await ask().answer).toEqual({
       kind: "notAsked",
-      reason: "60 calls a second, of which each of 3 workers has its share, are used up",
+      reason: "used up its 60 calls a second, shared by 3 workers",
     });
     for (let i = 0; i < 1_000; i++) {
       await pass(10);
