@@ -135,7 +135,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "auction-log",
-    about: "a line logged for every auction, to a file",
+    about: "every auction logged, to a file",
     exchange: { store: "embedded", settings: { LOG_AUCTIONS: "all" } },
     clients: "distinct",
     answers: AUCTIONS,
@@ -143,7 +143,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "large-catalog",
-    about: "100,000 supplies of 50 bidders, 12 of them asked; and a reload",
+    about: "100,000 supplies of 50 bidders, bids for 12 of the supplies; and a reload",
     exchange: {
       store: "embedded",
       catalog: ({ dir, supplies }) => largeCatalog(dir, supplies),

@@ -113,7 +113,10 @@ export function parseHeader(line: string): SnapshotHeader {
   return header;
 }
 
-/** The catalog of a snapshot; undefined when there is none that can be read. */
+/**
+ * The catalog of a snapshot; undefined when there is none, or one of another release.
+ * @throws Error when it is not whole
+ */
 export async function readSnapshotDocument(path: string): Promise<CatalogDocument | undefined> {
   if (!(await readSnapshotHeader(path))) return undefined;
   const bidders: [string, BidderDocument][] = [];
