@@ -1,6 +1,5 @@
-import { formatMicros } from "../stats/report.ts";
 import type { HeldAuction } from "./auctioneer.ts";
-import { type BidderExplanation, explain } from "./explanation.ts";
+import { type BidderExplanation, explain, writeMoney } from "./explanation.ts";
 
 /** A pipe takes this much in one piece: below it, three processes never mix their lines. */
 const WRITE_BYTES_MAX = 4_096;
@@ -81,14 +80,14 @@ function packBlocks(blocks: readonly string[]): string[] {
 export function formatAuction(held: HeldAuction): string {
   const { supply, country, winner, clearingPriceMicros, eligible } = held;
   const { auctionId, catalogVersion, tmaxMs, elapsedMs } = held;
-  const rules = `${supply.auction}, floor ${money(supply.floorMicros)}`;
+  const rules = `${supply.auction}, floor ${writeMoney(supply.floorMicros)}`;
   const times = `${writeMs(elapsedMs)} of ${tmaxMs} ms`;
   const lines = [
     `auction ${supply.id} ${country}: ${auctionId}, ${rules}, ${times}, catalog ${catalogVersion}`,
     ...explain(held).map(formatBidder),
   ];
   if (winner >= 0) {
-    lines.push(`  winner ${supply.bidders[winner]!.id} pays ${money(clearingPriceMicros)}`);
+    lines.push(`  winner ${supply.bidders[winner]!.id} pays ${writeMoney(clearingPriceMicros)}`);
   } else lines.push(eligible.length === 0 ? "  no eligible bidder" : "  no bids");
   return `${lines.join("\n")}\n`;
 }
@@ -97,12 +96,11 @@ function formatBidder(row: BidderExplanation): string {
   const { bidderId, state, code, priceMicros, latencyMs, reason } = row;
   const facts = [
     state.replace("_", " "),
-    ...(priceMicros === null ? [] : [money(priceMicros)]),
+    ...(priceMicros === null ? [] : [writeMoney(priceMicros)]),
     ...(latencyMs ? [`${writeMs(latencyMs)} ms`] : []),
     ...(code ? [`code ${code}`] : []),
   ];
   return `  ${bidderId}: ${facts.join(", ")} (${reason})`;
 }
 
-const money = (micros: number) => formatMicros(BigInt(micros));
 const writeMs = (ms: number) => String(Math.round(ms * 10) / 10);

@@ -1,7 +1,7 @@
 import assert from "node:assert";
 
 /** The least price, and what second price adds to the runner-up's bid. */
-const CENT_MICROS = 10_000;
+export const CENT_MICROS = 10_000;
 
 /** A bid that takes part in the decision. */
 export interface Bid {

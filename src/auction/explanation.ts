@@ -2,6 +2,7 @@ import { BidderState } from "../stats/outcome.ts";
 import { formatMicros } from "../stats/report.ts";
 import type { HeldAuction } from "./auctioneer.ts";
 import { lowestWinning, minToWin } from "./clearing.ts";
+import { LossCode } from "./loss-code.ts";
 
 /** The one state in which a bidder of the supply ends. */
 type BidderEnd = "won" | "lost" | "no_bid" | "timeout" | "error" | "invalid" | "not_asked";
@@ -76,24 +77,25 @@ function judgeBid(held: HeldAuction, i: number, priceMicros: number): Judgement 
   const place = eligible[i]!;
   const lowestMicros = lowestWinning(supply);
   if (states[i] !== BidderState.bid) {
-    return { state: "invalid", code: LOSS.missingPrice, reason: `no price: ${priceMicros} micros` };
+    return {
+      state: "invalid",
+      code: LossCode.missingPrice,
+      reason: `no price: ${priceMicros} micros`,
+    };
   }
   if (place === winner) {
-    const reason = `highest bid, pays ${money(clearingPriceMicros)}`;
-    return { state: "won", code: LOSS.won, priceMicros, reason };
+    const reason = `highest bid, pays ${writeMoney(clearingPriceMicros)}`;
+    return { state: "won", code: LossCode.won, priceMicros, reason };
   }
   if (priceMicros < lowestMicros) {
-    const reason = `${money(priceMicros)} is below the floor of ${money(lowestMicros)}`;
-    return { state: "lost", code: LOSS.belowFloor, priceMicros, reason };
+    const reason = `${writeMoney(priceMicros)} is below the floor of ${writeMoney(lowestMicros)}`;
+    return { state: "lost", code: LossCode.belowFloor, priceMicros, reason };
   }
   const isTie = priceMicros === cleared!.winner.priceMicros;
   const reason = isTie
     ? "tied with the winner, which the supply lists first"
-    : `outbid, ${money(minToWin(place, cleared!, supply))} to win`;
-  return { state: "lost", code: LOSS.outbid, priceMicros, reason };
+    : `outbid, ${writeMoney(minToWin(place, cleared!, supply))} to win`;
+  return { state: "lost", code: LossCode.outbid, priceMicros, reason };
 }
 
-/** List of loss reason codes, OpenRTB 3.0 (AdCOM), which 2.6 refers to. */
-const LOSS = { won: 0, missingPrice: 9, belowFloor: 100, outbid: 102 };
-
-const money = (micros: number) => formatMicros(BigInt(micros));
+export const writeMoney = (micros: number) => formatMicros(BigInt(micros));

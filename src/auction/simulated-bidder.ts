@@ -1,7 +1,7 @@
 import type { LatencyRange } from "../latency-range.ts";
 import type { Bidder, BidResponse } from "./bidder.ts";
+import { CENT_MICROS } from "./clearing.ts";
 
-const CENT_MICROS = 10_000;
 const NO_BID: BidResponse = { kind: "noBid" };
 
 export interface SimulationOptions {

@@ -1,6 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
 import type { BidResponse } from "../auction/bidder.ts";
+import { LossCode } from "../auction/loss-code.ts";
 import { ruleOf } from "../json-fault.ts";
 import { toMicros } from "./price.ts";
 import { plain, quoted } from "./reason.ts";
@@ -23,9 +24,6 @@ const ResponseSchema = Type.Object({
 type Document = Static<typeof ResponseSchema>;
 type WireBid = Static<typeof BidSchema>;
 const schema = TypeCompiler.Compile(ResponseSchema);
-
-/** OpenRTB loss reason codes (OpenRTB 3.0, list "Loss Reason Codes", which 2.6 refers to). */
-const LossCode = { invalidResponse: 3, invalidAuctionId: 5, missingPrice: 9, seatBlocked: 104 };
 
 export interface ResponseRules {
   /** The only seat that may bid, where one is named. */
