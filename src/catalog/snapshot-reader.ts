@@ -75,6 +75,7 @@ async function* slices(path: string): AsyncGenerator<{ bytes: Buffer; end: numbe
     let filled = 0;
     for (;;) {
       if (bytes.length < filled + SLICE_BYTES) bytes = Buffer.concat([bytes], 2 * bytes.length);
+      await new Promise(setImmediate); // One turn may bring many reads of a cached file.
       const { bytesRead } = await file.read(bytes, filled, SLICE_BYTES);
       if (bytesRead === 0) return;
       filled += bytesRead;
