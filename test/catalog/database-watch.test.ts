@@ -10,12 +10,13 @@ import { until } from "../support/until.ts";
 setDefaultTimeout(60_000);
 
 /** Watches a database: the versions and the faults that it was told of. */
-function watched(location: DatabaseLocation, refreshMs: number) {
+function watched(location: DatabaseLocation, refreshMs: number, random = Math.random) {
   const versions: number[] = [];
   const faults: string[] = [];
   const watch = watchDatabase({
     location,
     refreshMs,
+    random,
     onVersion: async (version) => void versions.push(version),
     onFault: ({ message }) => void faults.push(message),
   });
@@ -57,6 +58,13 @@ for (const { name, start, missing } of DATABASES) {
       expect(watch.faults[0]).toStartWith(`${fresh.shown}: `);
       await initDatabase(fresh);
       await until("a version", () => watch.versions.length > 0);
+    });
+
+    test("the looks of two who began together do not stay in step", async () => {
+      await using early = watched(location, 100, () => 0);
+      await using late = watched(location, 100, () => 1);
+      await until("many looks", () => early.versions.length >= 16);
+      expect(late.versions.length).toBeLessThan(early.versions.length);
     });
 
     if (name === "SQLite") return;
