@@ -116,6 +116,21 @@ for (const { name, start, missing } of DATABASES) {
       expect((await documentNow()).supplies.s).toEqual(["a", "z"]);
     });
 
+    const testRights = isPostgres ? test : () => {};
+    testRights("takes a change of who has rights on the tables alone", async () => {
+      await writeDatabase(location, EVERYTHING);
+      const before = await versionNow();
+      await run(async (sql) => {
+        await sql.unsafe("CREATE ROLE editor");
+        await sql.unsafe("GRANT SELECT, INSERT ON bidders, supplies, supply_bidders TO editor");
+        await sql.unsafe("SET ROLE editor");
+        await sql.unsafe("INSERT INTO bidders (id, country) VALUES ('new', 'US')");
+        await sql.unsafe("INSERT INTO supply_bidders (supply_id, bidder_id) VALUES ('s', 'new')");
+      });
+      expect((await documentNow()).supplies.s).toMatchObject({ bidders: ["c", "b", "new"] });
+      expect(await versionNow()).toBe(before + 2);
+    });
+
     const CHANGES: readonly [change: string, statements: string[]][] = [
       ["an insert", ["INSERT INTO bidders (id, country) VALUES ('new', 'US')"]],
       ["an update", ["UPDATE supplies SET floor = 1 WHERE id = 's'"]],
