@@ -37,7 +37,7 @@ export const ConfigSchema = Type.Object({
   DATA_DIR: Type.String({
     default: ".data",
     minLength: 1,
-    description: "Folder of the journals and the embedded store.",
+    description: "Folder of the journals, the embedded store and the catalog's last snapshot.",
   }),
   CATALOG: Type.String({
     default: "data/catalog.json",
