@@ -27,7 +27,7 @@ export interface LimiterOptions {
 
 /**
  * Between two calls of the store. It answers sooner than that, and so would be asked about a bid or
- * two at a time: each call costs a worker and the store as much as three bids do.
+ * two at a time, and most of what a call costs does not depend on how many it is about.
  */
 const PACE_MS = 1;
 
