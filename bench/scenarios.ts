@@ -122,7 +122,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "catalog-sqlite",
-    about: "the same, with the catalog in a database",
+    about: "auctions without the limiter, the catalog in a database",
     exchange: {
       store: "embedded",
       isBound: true,

@@ -70,7 +70,7 @@ async function healthcheck(options: Record<string, string>): Promise<void> {
   const url = `http://${host.includes(":") ? `[${host}]` : host}:${config.PORT}/readyz`;
   const signal = AbortSignal.timeout(HEALTH_TIMEOUT_MS);
   const answer = await fetch(url, { signal }).catch((error: Error) => error);
-  if (answer instanceof Error) fail(1, `not ready: ${answer.message}`);
+  if (answer instanceof Error) fail(1, `not ready: no answer on ${url}`);
   if (!answer.ok) fail(1, `not ready: ${await answer.text()}`);
   print("ready\n");
 }

@@ -25,7 +25,9 @@ export const countCatalog = ({ supplies, bidders }: CatalogDocument) =>
 export async function initCatalog(catalog: string, egress: EgressRule): Promise<string> {
   const isSampled = await initDatabase(databaseOf(catalog));
   const counts = countCatalog(await readCatalog(catalog, egress));
-  return `the catalog's tables are there: ${counts}${isSampled ? ", the sample" : ""}\n`;
+  return isSampled
+    ? `the tables are made, with the sample: ${counts}\n`
+    : `the tables are there: ${counts}\n`;
 }
 
 /** Replaces what the database says by a file. @returns what to print */

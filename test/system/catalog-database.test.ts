@@ -292,7 +292,7 @@ describe("the commands", () => {
       await until("it is reloaded", () => exchange.printed('"catalog reloaded"') === 1);
       expect(await run("diff")).toBe("nothing would change\n");
     }
-    expect(await run("init")).toBe("the catalog's tables are there: 2 supplies, 2 bidders\n");
+    expect(await run("init")).toBe("the tables are there: 2 supplies, 2 bidders\n");
   });
 
   test.each([
