@@ -150,8 +150,10 @@ function listenForAbort(signal: AbortSignal, listener: () => void): void {
   else signal.addEventListener("abort", listener);
 }
 
+/** Of the query alone: the host in front of it is the client's word, and may be none. */
 const asksWhy = ({ url }: Request) =>
-  url.includes("explain=1") && new URL(url).searchParams.get("explain") === "1";
+  url.includes("explain=1") &&
+  new URLSearchParams(url.slice(url.indexOf("?"))).get("explain") === "1";
 
 const UNKNOWN_SUPPLY = "The catalog has no such supply_id.";
 const OVERLOADED = "Nothing was begun and no quota used.";

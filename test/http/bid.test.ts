@@ -376,6 +376,16 @@ describe("an explanation", () => {
     },
   );
 
+  test.each(["/bid?explain=1", "http://[/bid?explain=1", "http://a:99999/bid?explain=1"])(
+    "is given whatever host the client has named: %p",
+    async (url) => {
+      const request = Object.defineProperty(asking(""), "url", { value: url });
+      const { status, body, places } = await answerOf({ explains: true }, request);
+      expect({ status, places }).toEqual({ status: 200, places: { reserved: 1, released: 0 } });
+      expect(body.explain).toMatchObject(held);
+    },
+  );
+
   test("is not given where the setting does not allow it", async () => {
     const { body } = await answerOf({ explains: false }, asking("?explain=1"));
     expect(Object.keys(body)).toEqual(["winner", "price"]);
