@@ -4,7 +4,8 @@ import { quoted } from "./reason.ts";
 export const BODY_BYTES_MAX = 65_536;
 
 const STATUS_LINE = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/;
-export const HEADER_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[\t ]*([\t\x20-\x7e\x80-\xff]*)$/;
+/** The spaces around a value stay: a pattern that takes them off goes over them again and again. */
+export const HEADER_LINE = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t\x20-\x7e\x80-\xff]*)$/;
 
 /** The server does not speak HTTP/1.1 as it should, or says too much. */
 export class BadResponseError extends Error {
@@ -84,12 +85,23 @@ export function parseHead(text: string): ResponseHead {
   for (let i = 1; i < lines.length; i++) {
     const header = HEADER_LINE.exec(lines[i]!);
     if (!header) throw new BadResponseError(`header line ${quoted(lines[i])}`);
-    READERS.get(header[1]!.toLowerCase())?.(header[2]!.trimEnd(), said);
+    READERS.get(header[1]!.toLowerCase())?.(trimSpaces(header[2]!), said);
   }
   const status = Number(statusLine[2]);
   const { isGzip, isKeptAlive } = said;
   return { status, ...framingOf(status, said), isGzip, isKeptAlive };
 }
+
+/** Spaces and tabs alone: others, which `trim` takes off, are part of a value. */
+function trimSpaces(text: string): string {
+  let from = 0;
+  let to = text.length;
+  while (from < to && isSpace(text[from])) from++;
+  while (to > from && isSpace(text[to - 1])) to--;
+  return text.slice(from, to);
+}
+
+const isSpace = (character: string | undefined) => character === " " || character === "\t";
 
 /** RFC 9112, 6.3. */
 function framingOf(status: number, said: Said): Pick<ResponseHead, "framing" | "length"> {

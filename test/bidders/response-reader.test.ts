@@ -68,6 +68,11 @@ const REFUSED: [string, string, string][] = [
   ["two lengths", withLength("{}", "Content-Length: 2\r\n"), "two lengths"],
   ["a list of lengths", "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\n{}", 'length "2, 2"'],
   ["a signed length", "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\n{}", 'length "+2"'],
+  [
+    "a length and a space of Latin-1",
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\xa0\r\n\r\n{}",
+    'length "2?"',
+  ],
   ["a negative length", "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n", 'length "-1"'],
   ["a hexadecimal length", "HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\n{}", 'length "0x2"'],
   [
@@ -201,6 +206,16 @@ describe("response reader", () => {
       const bytes = [...Buffer.from(text, "latin1")].map((byte) => Buffer.from([byte]));
       expect(readPieces(bytes)).toBe(readText(text));
     }
+  });
+
+  test.each([
+    ["a header", "HTTP/1.1 200 OK\r\n"],
+    ["a trailer", chunked().slice(0, -2)],
+  ])("refuses %s of spaces with something at their end as quickly as any other", (_, start) => {
+    const text = `${start}a:${" ".repeat(HEAD_MAX - 100)}\x01\r\n\r\n`;
+    const startedAtMs = performance.now();
+    expect(readText(text)).toStartWith("refused: ");
+    expect(performance.now() - startedAtMs).toBeLessThan(30);
   });
 
   test("never throws anything but a refusal, whatever comes", () => {
