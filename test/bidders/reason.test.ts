@@ -32,6 +32,22 @@ test("values are shown as JSON, and one that is missing as nothing", () => {
   expect(quoted(undefined)).toBe("nothing");
 });
 
+test("a value is cut before it is written: half a second for what is nested 32,000 deep", () => {
+  const deep = JSON.parse("[".repeat(32_000) + "]".repeat(32_000));
+  const startedAtMs = performance.now();
+  expect(quoted(deep)).toBe(`${"[".repeat(40)}...`);
+  expect(quoted({ a: deep })).toBe(`{"a":${"[".repeat(35)}...`);
+  expect(performance.now() - startedAtMs).toBeLessThan(50);
+});
+
+test("a value that is cut reads as the beginning of its JSON", () => {
+  fc.assert(
+    fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
+      expect(quoted(value)).toBe(plain(JSON.stringify(value), 40));
+    }),
+  );
+});
+
 test("an error is told by its code and its words", () => {
   expect(wordsOf(new Error("no such name"))).toBe("no such name");
   expect(wordsOf(Object.assign(new Error("refused"), { code: "ECONNREFUSED" }))).toBe(
