@@ -122,7 +122,7 @@ export async function readSnapshotDocument(path: string): Promise<CatalogDocumen
   const bidders: [string, BidderDocument][] = [];
   const supplies: [string, string[] | SupplyDocument][] = [];
   for (const line of (await readFile(path, "utf8")).split("\n").slice(1, -1)) {
-    const [, kind, id, json] = /^(b|s) (\S+) \d+ (.*)$/.exec(line) ?? [];
+    const [, kind, id, json] = /^(b|s) (\S+) \d+ (.*)$/s.exec(line) ?? [];
     if (kind === "b") bidders.push([id!, JSON.parse(json!)]);
     else supplies.push([id!, JSON.parse(json!)]);
   }

@@ -56,6 +56,14 @@ describe("a snapshot", () => {
     );
   });
 
+  test("holds texts with the line separators of Unicode", async () => {
+    using snapshot = createSnapshot();
+    const supply = { bidders: ["c"], domain: "a\u2028b\u2029c" };
+    const document = { ...GOOD, supplies: { s: supply } };
+    await snapshot.write(document);
+    expect(await readSnapshotDocument(snapshot.path)).toEqual(document);
+  });
+
   test("is for this user alone, whatever a leftover was", async () => {
     using snapshot = createSnapshot();
     await Bun.write(`${snapshot.path}.new`, "left over");
