@@ -15,5 +15,7 @@ export interface TestStore extends AsyncDisposable {
 export async function startStore(kind: StoreKind): Promise<TestStore> {
   if (kind === "embedded") return { env: {}, redis: undefined, async [Symbol.asyncDispose]() {} };
   const redis = await startRedis();
-  return { env: { REDIS_URL: redis.url }, redis, [Symbol.asyncDispose]: redis.stop };
+  // However busy the machine is: beyond its deadline a worker decides by itself.
+  const env = { REDIS_URL: redis.url, RATE_LIMIT_DEADLINE_MS: "1000" };
+  return { env, redis, [Symbol.asyncDispose]: redis.stop };
 }
