@@ -10,7 +10,7 @@ import {
 } from "./response-head.ts";
 import type { BidderReply } from "./transport.ts";
 
-/** Status line and headers, interim answers and trailers included. */
+/** Status line and headers, interim answers, the lines around chunks and trailers included. */
 const HEAD_BYTES_MAX = 16_384;
 /** The line before a chunk: its size and extensions, which are ignored. */
 const SIZE_LINE_BYTES_MAX = 256;
@@ -96,6 +96,7 @@ export function createResponseReader(): ResponseReader {
     if (line === undefined) return false;
     const size = SIZE_LINE.exec(line);
     if (!size) throw new BadResponseError(`size of a chunk ${quoted(line)}`);
+    countLine(line);
     missing = Number.parseInt(size[1]!, 16);
     if (bodyBytes + missing > BODY_BYTES_MAX) throw bodyTooLong(`more than ${BODY_BYTES_MAX}`);
     phase = missing === 0 ? "trailer" : "chunk";
@@ -112,8 +113,16 @@ export function createResponseReader(): ResponseReader {
     const line = takeUntil("\r\n", SIZE_LINE_BYTES_MAX, "line of a chunk");
     if (line === undefined) return false;
     if (line !== "") throw new BadResponseError("a chunk is longer than its size");
+    countLine(line);
     phase = "chunkSize";
     return true;
+  }
+
+  /** 64 KiB in chunks of a byte, each with 250 of an extension, would be 16 MB to go through. */
+  function countLine(line: string): void {
+    headBytes += line.length + 2;
+    if (headBytes <= HEAD_BYTES_MAX) return;
+    throw new BadResponseError(`lines of chunks and head of more than ${HEAD_BYTES_MAX} bytes`);
   }
 
   function readTrailer(): boolean {

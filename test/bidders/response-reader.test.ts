@@ -46,6 +46,7 @@ const GOOD: [string, string, string][] = [
     "HTTP/1.1 200 OK\r\ntransfer-encoding:Chunked\r\n\r\n2;a=b\r\nab\r\n000\r\nX-Sum: 1\r\n\r\n",
     "200 ab",
   ],
+  ["many small chunks", chunked(..."x".repeat(3_000)), `200 ${"x".repeat(3_000)}`],
   ["gzip", withLength(zipped("bid"), "Content-Encoding: gzip\r\n"), "200 bid"],
   ["an encoding that is none", withLength("a", "content-encoding: identity\r\n"), "200 a"],
   ["spaces around a value", "HTTP/1.1 200 OK\r\nContent-Length:\t 2 \r\n\r\n{}", "200 {}"],
@@ -115,6 +116,11 @@ const REFUSED: [string, string, string][] = [
     "a long size line",
     `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;${"x".repeat(300)}`,
     "line of",
+  ],
+  [
+    "more lines around chunks than a head may have",
+    chunked(..."x".repeat(4_000)),
+    "lines of chunks",
   ],
   [
     "a trailer that is none",
