@@ -28,7 +28,7 @@ export interface Offer {
 export interface HeldAuction extends AuctionOutcome {
   readonly auctionId: string;
   readonly tmaxMs: number;
-  /** From the first bidder asked to the decision; 0 where every bidder answered at once. */
+  /** From the arrival of the bid to the decision. */
   readonly elapsedMs: number;
   /** Of each of `eligible`; none: it was not back in time. */
   readonly answers: readonly (BidResponse | undefined)[];
@@ -121,7 +121,9 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
     for (let i = 0; i < eligible.length; i++) {
       solicit(i, supply.bidders[eligible[i]!]!, request, answers, late);
     }
-    if (late.length === 0) return close(offer, decide(offer, eligible, answers));
+    if (late.length === 0) {
+      return close(offer, decide(offer, eligible, answers, startedAtMs - offer.arrivedAtMs));
+    }
 
     const latenciesMs: (number | undefined)[] = new Array(eligible.length);
     const collected = collect({
@@ -139,8 +141,9 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
     return collected.then((end) => {
       for (const listener of endListeners) listener(end);
       if (end === "abandoned") return close(offer, undefined);
-      const elapsedMs = now() - startedAtMs;
-      return close(offer, { ...decide(offer, eligible, answers), latenciesMs, elapsedMs, end });
+      const elapsedMs = now() - offer.arrivedAtMs;
+      const decided = decide(offer, eligible, answers, elapsedMs);
+      return close(offer, { ...decided, latenciesMs, end });
     });
   }
 
@@ -185,6 +188,7 @@ function decide(
   offer: Offer,
   eligible: readonly number[],
   answers: readonly (BidResponse | undefined)[],
+  elapsedMs: number,
 ): HeldAuction {
   const { supply } = offer;
   const bids: Bid[] = [];
@@ -208,7 +212,7 @@ function decide(
     clearingPriceMicros: cleared?.clearingPriceMicros ?? 0,
     auctionId: offer.auctionId,
     tmaxMs: offer.tmaxMs,
-    elapsedMs: 0,
+    elapsedMs,
     answers,
     latenciesMs: NO_LATENCIES,
     end: "decided",

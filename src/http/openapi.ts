@@ -53,7 +53,7 @@ const EXPLANATION = {
     auction: { enum: ["first_price", "second_price"] },
     floor: { type: "number", description: "CPM; 0: none" },
     tmax_ms: { type: "integer" },
-    elapsed_ms: { type: "number", description: "From the first bidder asked to the decision" },
+    elapsed_ms: { type: "number", description: "From the arrival of the bid to the decision" },
     bidders: {
       type: "array",
       description: "Each bidder of the supply, in catalog order",

@@ -276,7 +276,7 @@ describe("the commands", () => {
       return stdout;
     };
     const sample = await Bun.file("data/catalog.json").json();
-    expect(await run("init")).toContain("12 supplies, 20 bidders, the sample");
+    expect(await run("init")).toContain("with the sample: 12 supplies, 20 bidders");
     expect(JSON.parse(await run("export"))).toEqual(sample);
     await run("export", file);
     expect(await Bun.file(file).json()).toEqual(sample);
