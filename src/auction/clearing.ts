@@ -2,6 +2,8 @@ import assert from "node:assert";
 
 /** The least price, and what second price adds to the runner-up's bid. */
 export const CENT_MICROS = 10_000;
+/** In one dollar. */
+export const MICROS = 1_000_000;
 
 /** A bid that takes part in the decision. */
 export interface Bid {

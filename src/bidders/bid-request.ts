@@ -1,6 +1,7 @@
 import ipaddr from "ipaddr.js";
 import { iso31661Alpha2ToAlpha3 } from "iso-3166/1-a2-to-1-a3.js";
 import type { BidRequest, Device } from "../auction/bidder.ts";
+import { MICROS } from "../auction/clearing.ts";
 import type { Supply } from "../catalog/catalog.ts";
 import { IMP_ID } from "./bid-response.ts";
 
@@ -52,7 +53,7 @@ function writeSupply(supply: Supply): string {
     id: IMP_ID,
     tagid: supply.id,
     ...(imp ?? { banner: {} }), // An impression has one of them; sizes that are away are unknown.
-    bidfloor: supply.floorMicros / 1e6,
+    bidfloor: supply.floorMicros / MICROS,
     bidfloorcur: "USD",
     secure: 1,
   };

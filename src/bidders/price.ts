@@ -1,4 +1,5 @@
-const MICROS = 1_000_000;
+import { MICROS } from "../auction/clearing.ts";
+
 /** Nearer to a half than this, the error of a product could round it to the wrong side. */
 const NEAR = 1e-3;
 

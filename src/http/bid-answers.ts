@@ -1,8 +1,7 @@
+import { MICROS } from "../auction/clearing.ts";
 import type { Verdict } from "../limiter/limiter.ts";
 import type { WindowLimit } from "../store/store.ts";
 import { PROBLEMS, type ProblemCode, problemHeaders, problemJson } from "./problem.ts";
-
-const MICROS = 1_000_000;
 
 /** Answers to bids that were read: thousands a second, so what never changes is made beforehand. */
 export interface BidAnswers {

@@ -1,7 +1,6 @@
 import type { HeldAuction } from "../auction/auctioneer.ts";
+import { MICROS } from "../auction/clearing.ts";
 import { explain } from "../auction/explanation.ts";
-
-const MICROS = 1_000_000;
 
 /** Why an auction ended as it did, as JSON: one row for each bidder of the supply. */
 export function writeExplanation(held: HeldAuction): string {
