@@ -1,24 +1,27 @@
 import packageJson from "../package.json" with { type: "json" };
-import { type AuctionLog, createAuctionLog } from "./auction/auction-log.ts";
-import { type Auctioneer, createAuctioneer } from "./auction/auctioneer.ts";
-import { createRoster, type Roster } from "./auction/roster.ts";
+import { createAuctionLog } from "./auction/auction-log.ts";
+import { createAuctioneer } from "./auction/auctioneer.ts";
+import { createRoster } from "./auction/roster.ts";
 import { createBidderOpener } from "./bidders/open-bidder.ts";
 import type { Catalog } from "./catalog/catalog.ts";
-import type { Config } from "./config.ts";
-import { bidderSettings, redisUrl, trustedRanges, windowLimit } from "./config-views.ts";
+import {
+  auctionLogEvery,
+  bidderSettings,
+  redisUrl,
+  trustedRanges,
+  windowLimit,
+} from "./config-views.ts";
 import { createBidRoute } from "./http/bid.ts";
 import { createBidReader } from "./http/bid-request.ts";
 import { createChecks } from "./http/checks.ts";
 import { createClientAddresses } from "./http/client-address.ts";
-import { createDeadlines, type Deadlines } from "./http/deadlines.ts";
+import { createDeadlines } from "./http/deadlines.ts";
 import { createReadyRoute, handleLive } from "./http/health.ts";
 import { describeApi } from "./http/openapi.ts";
 import { createRequestIds } from "./http/request-id.ts";
 import { createServer } from "./http/server.ts";
 import { createStatRoute } from "./http/stat.ts";
-import { createDenyCache } from "./limiter/deny-cache.ts";
-import { createFallback, type Fallback } from "./limiter/fallback.ts";
-import { createLimiter, type Limiter } from "./limiter/limiter.ts";
+import { type OpenLimiterOptions, openLimiter } from "./limiter/open-limiter.ts";
 import { type Logger, writeOut } from "./log.ts";
 import {
   CATALOG_FAULT,
@@ -27,12 +30,14 @@ import {
   STORE_WENT_BACK,
   type StartOrder,
 } from "./processes/messages.ts";
+import type { SharedClock } from "./processes/shared-clock.ts";
 import { createJournal } from "./stats/journal.ts";
 import { createJournalCounter } from "./stats/journal-counter.ts";
 import { createRecorder, type Recorder } from "./stats/recorder.ts";
 import { createRemoteStore, type StoreCall } from "./store/embedded/remote.ts";
+import { openWindows } from "./store/embedded/windows-file.ts";
 import { openRedisStore } from "./store/redis/open.ts";
-import { answersWithin, STORE_WAIT_MS, type Store } from "./store/store.ts";
+import { answersWithin, type CounterStore, STORE_WAIT_MS } from "./store/store.ts";
 
 /** Auctions one worker holds or has waiting; beyond it a bid is refused before it costs quota. */
 const AUCTIONS_MAX = 1_024;
@@ -52,6 +57,7 @@ export interface AppOptions {
   catalog: Catalog;
   /** Calls the supervisor. */
   call: StoreCall;
+  clock: SharedClock;
   logger: Logger;
   /** Words of the journal's ring. */
   ringWords?: number;
@@ -69,46 +75,17 @@ export interface App {
   stop(): Promise<void>;
 }
 
-/** The actors of one worker and what they stand on. */
-interface Parts {
-  roster: Roster;
-  store: Store;
-  recorder: Recorder;
-  fallback: Fallback;
-  limiter: Limiter | undefined;
-  auctioneer: Auctioneer;
-  deadlines: Deadlines;
-  auctionLog: AuctionLog | undefined;
-}
-
 export function createApp(options: AppOptions): App {
   const { order, logger } = options;
   const { config } = order;
-  const store = openStore(options, () => parts.recorder.recheck());
-  const roster = createRoster(options.catalog, createBidderOpener(bidderSettings(config), logger));
-  const recorder = openRecorder(options, store);
-  const fallback = openFallback(options, store);
-  const parts: Parts = {
-    roster,
-    store,
-    recorder,
-    fallback,
-    limiter: openLimiter(config, fallback),
-    auctioneer: createAuctioneer({
-      capacity: AUCTIONS_MAX,
-      bidderOf: roster.bidderOf,
-      record: recorder.record,
-      onFault: warn(logger, "bidder failed"),
-    }),
-    deadlines: createDeadlines(config.TMAX_MAX + DEADLINE_RESERVE_MS),
-    auctionLog: openAuctionLog(config),
-  };
+  const parts = createParts(options);
+  const { roster, recorder } = parts;
   let isDraining = false;
   const server = openServer(options, parts, () => isDraining);
 
   async function prepare(): Promise<void> {
     recorder.prepare(roster.catalog().supplies.values());
-    if (options.order.isStoreReady) await answersWithin(store, STORE_WAIT_MS);
+    if (options.order.isStoreReady) await answersWithin(parts.store, STORE_WAIT_MS);
   }
 
   function swapCatalog(catalog: Catalog): void {
@@ -130,22 +107,48 @@ export function createApp(options: AppOptions): App {
       warn(logger, "statistics not flushed, kept in the journal for the next start"),
     );
     parts.deadlines.stop();
-    fallback.stop();
+    parts.limiting.stop();
     await Promise.race([parts.auctionLog?.stop(), Bun.sleep(LOG_MS)]);
-    store.close();
+    parts.store.close();
   }
 
   return { prepare, listen: server.listen, swapCatalog, drain: recorder.drain, stop };
 }
 
+type Parts = ReturnType<typeof createParts>;
+
+/** The actors of one worker and what they stand on. */
+function createParts(options: AppOptions) {
+  const { order, catalog, logger } = options;
+  const { config } = order;
+  const every = auctionLogEvery(config);
+  const { store, windows } = openStores(options, () => recorder.recheck());
+  const roster = createRoster(catalog, createBidderOpener(bidderSettings(config), logger));
+  const recorder = openRecorder(options, store);
+  return {
+    roster,
+    store,
+    recorder,
+    limiting: openWorkerLimiter(options, windows),
+    auctioneer: createAuctioneer({
+      capacity: AUCTIONS_MAX,
+      bidderOf: roster.bidderOf,
+      record: recorder.record,
+      onFault: warn(logger, "bidder failed"),
+    }),
+    deadlines: createDeadlines(config.TMAX_MAX + DEADLINE_RESERVE_MS),
+    auctionLog: every > 0 ? createAuctionLog({ every, write: writeOut }) : undefined,
+  };
+}
+
 const warn = (logger: Logger, what: string) => (fault: unknown) =>
   logger.warn({ cause: fault instanceof Error ? fault.message : String(fault) }, what);
 
-function openStore({ order, call, logger }: AppOptions, onReconnect: () => void): Store {
+function openStores({ order, call, logger }: AppOptions, onReconnect: () => void) {
   const { config, producer } = order;
   const url = redisUrl(config);
-  if (url === undefined) return createRemoteStore(call);
-  return openRedisStore({
+  if (url === undefined) return { store: createRemoteStore(call), windows: undefined };
+  const redis = openRedisStore({
     url,
     limit: windowLimit(config),
     producer,
@@ -153,9 +156,13 @@ function openStore({ order, call, logger }: AppOptions, onReconnect: () => void)
     onError: (role, err) => logger.warn({ role, cause: err.message }, "redis connection"),
     onReconnect,
   });
+  return { store: redis, windows: redis };
 }
 
-function openRecorder({ order, call, logger, ringWords }: AppOptions, store: Store): Recorder {
+function openRecorder(
+  { order, call, logger, ringWords }: AppOptions,
+  store: CounterStore,
+): Recorder {
   const journal = createJournal(order.journalPath, ringWords);
   const counter = createJournalCounter({
     journal,
@@ -178,13 +185,16 @@ function openRecorder({ order, call, logger, ringWords }: AppOptions, store: Sto
   });
 }
 
-function openFallback({ order, logger }: AppOptions, store: Store): Fallback {
-  const { config, producer } = order;
+function openWorkerLimiter(options: AppOptions, store: OpenLimiterOptions["store"]) {
+  const { order, clock, logger } = options;
+  const { config, producer, windowsPath } = order;
+  const limit = windowLimit(config);
   const policy = config.RATE_LIMIT_ON_ERROR;
-  return createFallback({
-    admit: store.admit,
-    restore: store.restore,
-    limit: windowLimit(config),
+  return openLimiter({
+    store,
+    openWindows: () => openWindows(windowsPath!, limit, clock),
+    limit,
+    capacity: AUCTIONS_MAX,
     workers: config.WORKERS,
     onStoreError: policy,
     producer,
@@ -195,15 +205,10 @@ function openFallback({ order, logger }: AppOptions, store: Store): Fallback {
   });
 }
 
-function openLimiter(config: Config, { admit }: Fallback): Limiter | undefined {
-  if (config.RATE_LIMIT_MAX_REQUESTS === 0) return undefined;
-  return createLimiter({ admit, denied: createDenyCache(), capacity: AUCTIONS_MAX });
-}
-
 function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean) {
   const { order, call, logger } = options;
   const { config, port, producer } = order;
-  const { roster, store, recorder, fallback, limiter, auctioneer, deadlines, auctionLog } = parts;
+  const { roster, store, recorder, limiting, auctioneer, deadlines, auctionLog } = parts;
   const requestIdOf = createRequestIds(producer);
   const handleBid = createBidRoute({
     readBid: createBidReader(config.TMAX_MAX),
@@ -211,7 +216,7 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
     clients: createClientAddresses(trustedRanges(config)),
     catalog: roster.catalog,
     canRecord: recorder.canRecord,
-    limiter,
+    limiter: limiting.limiter,
     limit: windowLimit(config),
     auctioneer,
     deadlines,
@@ -233,8 +238,8 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
     catalogFault: async () => (await call(CATALOG_FAULT, null)) as string | null,
     storeName: redisUrl(config) === undefined ? "embedded" : "redis",
     ping: store.ping,
-    isFallbackActive: fallback.isActive,
-    fallbackPolicy: limiter ? config.RATE_LIMIT_ON_ERROR : "off",
+    isFallbackActive: limiting.isFallbackActive,
+    limitsWithout: limiting.withoutStore,
     hasRoomToRecord: recorder.hasRoom,
     refusedSupplies: recorder.refusedSupplies,
     lost: async () => (await call(LOST, null)) as string,
@@ -251,9 +256,4 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
     openapi: describeApi(packageJson.version, config.TMAX_MAX),
     onFault: (err) => logger.error({ err }, "request failed"),
   });
-}
-
-function openAuctionLog(config: Config): AuctionLog | undefined {
-  const every = config.LOG_AUCTIONS === "all" ? 1 : Number(config.LOG_AUCTIONS.split("/")[1] ?? 0);
-  return every === 0 ? undefined : createAuctionLog({ every, write: writeOut });
 }

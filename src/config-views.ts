@@ -32,6 +32,14 @@ export function redisUrl(config: Config): string | undefined {
   return `redis://${host}:${config.REDIS_PORT}`;
 }
 
+/** Whether the limiter's windows are in the memory of this host. */
+export const keepsWindows = (config: Config) =>
+  redisUrl(config) === undefined && config.RATE_LIMIT_MAX_REQUESTS > 0;
+
+/** Each how manyth auction is logged; 0: none. */
+export const auctionLogEvery = ({ LOG_AUCTIONS: setting }: Config) =>
+  setting === "all" ? 1 : Number(setting.split("/")[1] ?? 0);
+
 /** What bidders are made with. */
 export const bidderSettings = (config: Config) => ({
   simulation: {

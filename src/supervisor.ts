@@ -7,13 +7,13 @@ import { within } from "./actor/within.ts";
 import { CatalogError } from "./catalog/document.ts";
 import { snapshotPath } from "./catalog/snapshot-file.ts";
 import { type Config, EXIT_CONFIG } from "./config.ts";
-import { redisUrl, windowLimit } from "./config-views.ts";
+import { keepsWindows, redisUrl, windowLimit } from "./config-views.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { writeBanner } from "./processes/banner.ts";
 import { openCatalogKeeper } from "./processes/catalog-keeper.ts";
 import { createFleet } from "./processes/fleet.ts";
 import { lockFolder } from "./processes/folder-lock.ts";
-import { CATALOG_FAULT, DRAIN_ALL, LOST, STORE_WENT_BACK } from "./processes/messages.ts";
+import { CATALOG_FAULT, CLOCK, DRAIN_ALL, LOST, STORE_WENT_BACK } from "./processes/messages.ts";
 import { probePort } from "./processes/port-probe.ts";
 import { createJournalFolder } from "./stats/journal.ts";
 import { createLossWatch } from "./stats/loss-watch.ts";
@@ -21,9 +21,9 @@ import { createRecovery } from "./stats/recovery.ts";
 import { openCounterFile } from "./store/embedded/counters.ts";
 import { answerStoreCall, isStoreCall } from "./store/embedded/remote.ts";
 import { createEmbeddedStore } from "./store/embedded/store.ts";
-import { createWindows } from "./store/embedded/windows.ts";
+import { createWindowsFile } from "./store/embedded/windows-file.ts";
 import { openRedisStore } from "./store/redis/open.ts";
-import { answersWithin, STORE_WAIT_MS, type Store } from "./store/store.ts";
+import { answersWithin, type CounterStore, STORE_WAIT_MS } from "./store/store.ts";
 
 /** Workers of a predecessor that was killed leave within this. */
 const PREDECESSOR_MS = 1_500;
@@ -61,6 +61,9 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   let spawned = 0;
   let isEnding = false;
   const store = await orExit(() => openStore(config, boot, logger, onStoreBack));
+  const windows = await orExit(() =>
+    keepsWindows(config) ? createWindowsFile(join(config.DATA_DIR, "windows")) : undefined,
+  );
   const lossWatch = createLossWatch({
     read: store.read,
     isOwn: (producer) => producer.startsWith(`${boot}-`),
@@ -92,11 +95,13 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
       const producer = `${boot}-${slot}-${++spawned}`;
       const journalPath = journals.pathOf(producer);
       const catalogPath = snapshotPath(config.DATA_DIR);
-      return { config, port, slot, producer, journalPath, catalogPath, isStoreReady };
+      const paths = { journalPath, catalogPath, windowsPath: windows?.path };
+      return { config, port, slot, producer, isStoreReady, ...paths };
     },
     async answer(name, argument) {
       if (isStoreCall(name)) return answerStoreCall(store, name, argument);
       if (name === STORE_WENT_BACK) return void persist(compare);
+      if (name === CLOCK) return performance.now();
       if (name === CATALOG_FAULT) return keeper.fault() ?? null;
       if (name === LOST) return lossWatch.lost().toString();
       if (name !== DRAIN_ALL) throw new Error(`no call ${name}`);
@@ -162,23 +167,28 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
     await Promise.race([recovery.settled(), Bun.sleep(LAST_FLUSH_MS)]);
     recovery.stop();
     store.close();
+    windows?.remove();
     unlock();
     logger.info("stopped");
     process.exit(exitCode);
   }
 }
 
-function openStore(config: Config, boot: string, logger: Logger, onReconnect: () => void): Store {
-  const limit = windowLimit(config);
+function openStore(
+  config: Config,
+  boot: string,
+  logger: Logger,
+  onReconnect: () => void,
+): CounterStore {
   const url = redisUrl(config);
   if (url !== undefined) {
     const onError = (role: string, err: Error) =>
       logger.warn({ role, cause: err.message }, "redis connection");
     const admitDeadlineMs = config.RATE_LIMIT_DEADLINE_MS; // Not used: it admits nobody.
+    const limit = windowLimit(config);
     return openRedisStore({ url, limit, producer: boot, admitDeadlineMs, onError, onReconnect });
   }
-  const counters = openCounterFile(join(config.DATA_DIR, "counters.sqlite"));
-  return createEmbeddedStore(createWindows(limit), counters);
+  return createEmbeddedStore(openCounterFile(join(config.DATA_DIR, "counters.sqlite")));
 }
 
 /** Registered first of all: as PID 1 a process without handlers cannot be stopped. */

@@ -4,7 +4,8 @@ import type { Catalog } from "./catalog/catalog.ts";
 import { createSnapshotReader } from "./catalog/snapshot-reader.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { createCalls } from "./processes/calls.ts";
-import type { Order, Report, StartOrder } from "./processes/messages.ts";
+import { CLOCK, type Order, type Report, type StartOrder } from "./processes/messages.ts";
+import { readSharedClock } from "./processes/shared-clock.ts";
 
 const BEAT_MS = 500;
 /** Longest that a worker that cannot start tries to say why. */
@@ -56,7 +57,8 @@ export function runWorker(): void {
     try {
       catalogPath = order.catalogPath;
       await refresh();
-      app = createApp({ order, catalog: first!, call: calls.call, logger });
+      const clock = await readSharedClock(() => calls.call(CLOCK, null) as Promise<number>);
+      app = createApp({ order, catalog: first!, call: calls.call, clock, logger });
       first = undefined;
       await app.prepare();
       send({ type: "prepared" });

@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { loadConfig } from "../src/config.ts";
-import { bidderSettings, egressRule, redisUrl, trustedRanges } from "../src/config-views.ts";
+import {
+  auctionLogEvery,
+  bidderSettings,
+  egressRule,
+  keepsWindows,
+  redisUrl,
+  trustedRanges,
+} from "../src/config-views.ts";
 
 describe("trustedRanges", () => {
   test("splits the list, drops what is empty, makes an address a range of one", () => {
@@ -47,4 +54,18 @@ describe("egressRule", () => {
       allowPrivate: true,
     });
   });
+});
+
+test("keepsWindows without a Redis, unless the limiter is off", () => {
+  expect(keepsWindows(loadConfig({}))).toBe(true);
+  expect(keepsWindows(loadConfig({ RATE_LIMIT_MAX_REQUESTS: "0" }))).toBe(false);
+  expect(keepsWindows(loadConfig({ REDIS_HOST: "r" }))).toBe(false);
+});
+
+test.each([
+  ["all", 1],
+  ["1/50", 50],
+  ["off", 0],
+])("auctionLogEvery of %s is %d", (setting, every) => {
+  expect(auctionLogEvery({ ...loadConfig({}), LOG_AUCTIONS: setting })).toBe(every);
 });

@@ -30,8 +30,6 @@ export interface Batcher<Message, Reply> {
   hasRoom(): boolean;
   /** Messages waiting or in flight. */
   depth(): number;
-  /** Resolves when everything asked before it has been answered. */
-  drain(): Promise<void>;
 }
 
 interface Waiter<Message, Reply> {
@@ -51,9 +49,6 @@ export function createBatcher<Message, Reply>(
   /** Messages that waited a turn ago. */
   let collected = 0;
   let sentAtMs = Number.NEGATIVE_INFINITY;
-  let asked = 0;
-  let answered = 0;
-  const draining: { upTo: number; wake: () => void }[] = [];
 
   const depth = () => waiting.length + inFlight;
   const hasRoom = () => depth() < capacity;
@@ -62,7 +57,6 @@ export function createBatcher<Message, Reply>(
     return new Promise((resolve, reject) => {
       if (!hasRoom()) return reject(new MailboxFullError(`${name}: ${capacity} waiting`));
       waiting.push({ message, resolve, reject });
-      asked++;
       if (inFlight === 0 && !isScheduled) scheduleSend();
     });
   }
@@ -108,18 +102,11 @@ export function createBatcher<Message, Reply>(
       else if (reply instanceof Error) reject(reply);
       else resolve(reply);
     });
-    answered += batch.length;
     // Whoever asks once more on being answered is in the next batch already.
     if (waiting.length > 0) scheduleSend();
-    while (draining[0] && draining[0].upTo <= answered) draining.shift()!.wake();
   }
 
-  async function drain(): Promise<void> {
-    const upTo = asked;
-    if (answered < upTo) await new Promise<void>((wake) => draining.push({ upTo, wake }));
-  }
-
-  return { ask, hasRoom, depth, drain };
+  return { ask, hasRoom, depth };
 }
 
 function callLater(run: () => void, ms: number): void {

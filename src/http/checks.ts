@@ -16,8 +16,8 @@ export interface CheckOptions {
   ping: () => Promise<void>;
   /** Whether limits are decided without the store at the moment. */
   isFallbackActive: () => boolean;
-  /** What becomes of limits without the store. */
-  fallbackPolicy: "off" | "local" | "open" | "closed";
+  /** What becomes of limits without the store; `kept`: they do not need it. */
+  limitsWithout: "off" | "kept" | "local" | "open" | "closed";
   hasRoomToRecord: () => boolean;
   /** Supplies whose counters refuse. */
   refusedSupplies: () => readonly string[];
@@ -29,7 +29,7 @@ export interface CheckOptions {
 
 /** What GET /readyz looks at. */
 export function createChecks(options: CheckOptions): Record<string, () => Check | Promise<Check>> {
-  const { isDraining, catalog, catalogFault, storeName, ping, isFallbackActive, fallbackPolicy } =
+  const { isDraining, catalog, catalogFault, storeName, ping, isFallbackActive, limitsWithout } =
     options;
   const { hasRoomToRecord, refusedSupplies, lost, troubles } = options;
 
@@ -53,8 +53,8 @@ export function createChecks(options: CheckOptions): Record<string, () => Check 
       () => false,
     );
     if (answers && !isFallbackActive()) return { status: "ok", detail: storeName };
-    const isServing = fallbackPolicy !== "closed" && hasRoomToRecord();
-    const detail = `${storeName} does not answer, limits: ${fallbackPolicy}`;
+    const isServing = limitsWithout !== "closed" && hasRoomToRecord();
+    const detail = `${storeName} does not answer, limits: ${limitsWithout}`;
     return { status: isServing ? "degraded" : "failed", detail };
   }
 

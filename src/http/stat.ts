@@ -2,7 +2,7 @@ import { createShared } from "../actor/shared.ts";
 import { within } from "../actor/within.ts";
 import type { Catalog } from "../catalog/catalog.ts";
 import { writeReport } from "../stats/report.ts";
-import type { Store } from "../store/store.ts";
+import type { CounterStore } from "../store/store.ts";
 import { problem } from "./problem.ts";
 import type { RequestIdOf } from "./request-id.ts";
 
@@ -14,7 +14,7 @@ export interface StatRouteOptions {
   requestIdOf: RequestIdOf;
   /** Resolves when all workers have counted what they answered before the call. */
   drainAll: () => Promise<void>;
-  read: Store["read"];
+  read: CounterStore["read"];
   /** How old an answer may be, milliseconds; 0: never old. */
   cacheMs: number;
   /** Told of the first failure of a row of them. */

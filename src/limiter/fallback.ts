@@ -1,7 +1,13 @@
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll } from "cockatiel";
+import { admissionRingOver, ringBytes } from "../store/embedded/admission-ring.ts";
 import { createWindows } from "../store/embedded/windows.ts";
-import type { AdmitEntry, AdmitResult, PastAdmissions, WindowLimit } from "../store/store.ts";
-import { createAdmissionLog } from "./admission-log.ts";
+import type {
+  AdmitEntry,
+  AdmitResult,
+  PastAdmissions,
+  WindowLimit,
+  WindowStore,
+} from "../store/store.ts";
 
 /** What to do while the store does not answer. */
 type OnStoreError = "local" | "open" | "closed";
@@ -15,8 +21,7 @@ export class LimiterClosedError extends Error {
 export type GuardedResult = AdmitResult & { readonly isLocal?: true };
 
 export interface FallbackOptions {
-  admit: (entries: readonly AdmitEntry[]) => Promise<readonly AdmitResult[]>;
-  restore: (past: readonly PastAdmissions[]) => Promise<void>;
+  store: WindowStore;
   limit: WindowLimit;
   /** Workers that fall back at the same time, each by itself. */
   workers: number;
@@ -48,9 +53,9 @@ interface Owed {
 const FAILURES_MAX = 5;
 const PROBE_MS = 250;
 /**
- * Admissions of its own that each worker remembers for the case of an outage, and as many clients
- * while it lasts. Beyond it the oldest half is forgotten, and such a client may get one more across
- * a transition than stated below.
+ * Admissions that each worker remembers for the case of an outage, and while it lasts: those of the
+ * store as well. Beyond it the oldest is forgotten, and its client may get one more across a
+ * transition than stated below. A power of two.
  */
 const SHADOW_MAX = 131_072;
 /** Admissions that wait to be put back. Beyond it the oldest tenth is let go. */
@@ -69,12 +74,11 @@ const PROBE: PastAdmissions = { client: "probe", admissions: [{ id: "probe", age
  * meanwhile is put into the store's windows before the breaker closes.
  */
 export function createFallback(options: FallbackOptions): Fallback {
-  const { admit: ask, restore, limit, workers, onStoreError, producer, onChange } = options;
+  const { store, limit, workers, onStoreError, producer, onChange } = options;
   const { now = () => performance.now(), probeMs = PROBE_MS } = options;
   const share: WindowLimit = { ...limit, max: Math.max(1, Math.floor(limit.max / workers)) };
-  const own = createWindows(share, now, SHADOW_MAX);
-  /** What the store has admitted and `own` does not know yet: only an outage asks for it. */
-  const admitted = createAdmissionLog(SHADOW_MAX);
+  const ring = admissionRingOver(new Uint8Array(ringBytes(SHADOW_MAX)));
+  const own = createWindows({ limit: share, ring, now });
   const breaker = circuitBreaker(handleAll, {
     halfOpenAfter: probeMs,
     breaker: new ConsecutiveBreaker(FAILURES_MAX),
@@ -105,13 +109,12 @@ export function createFallback(options: FallbackOptions): Fallback {
     const due = entries.filter(({ client }) => owed.has(client)).map(({ client }) => client);
     if (due.length > 0) payBack(due).catch(() => {}); // Else the probe pays.
     try {
-      results = await breaker.execute(() => ask(entries));
+      results = await breaker.execute(() => store.admit(entries));
     } catch {
       return admitWithoutStore(entries);
     }
-    const nowMs = now();
     results.forEach(({ granted }, i) => {
-      for (let left = granted; left > 0; left--) admitted.add(entries[i]!.client, nowMs);
+      for (let left = granted; left > 0; left--) own.note(entries[i]!.client);
     });
     return results;
   }
@@ -119,8 +122,7 @@ export function createFallback(options: FallbackOptions): Fallback {
   function admitWithoutStore(entries: readonly AdmitEntry[]): readonly GuardedResult[] {
     if (onStoreError === "closed") throw new LimiterClosedError("the limiter's store is away");
     if (onStoreError === "open") return entries.map(admitAll);
-    admitted.drain(own.note);
-    const results = own.admit(entries);
+    const results = entries.map(({ client, wanted }) => own.admit(client, wanted));
     results.forEach(({ granted }, i) => {
       owe(entries[i]!.client, granted);
     });
@@ -171,7 +173,7 @@ export function createFallback(options: FallbackOptions): Fallback {
 
   async function payAll(): Promise<void> {
     dropExpired();
-    if (owed.size === 0) return restore([PROBE]);
+    if (owed.size === 0) return store.restore([PROBE]);
     while (owed.size > 0) await payBack([...owed.keys().take(CLIENTS_PER_CALL)]);
   }
 
@@ -179,7 +181,7 @@ export function createFallback(options: FallbackOptions): Fallback {
     const nowMs = now();
     const due = clients.map((client) => ({ client, admissions: [...owed.get(client)!] }));
     const withAge = ({ id, atMs }: Owed) => ({ id, ageMs: nowMs - atMs });
-    await restore(
+    await store.restore(
       due.map(({ client, admissions }) => ({ client, admissions: admissions.map(withAge) })),
     );
     for (const { client, admissions } of due) settle(client, admissions);

@@ -31,7 +31,7 @@ export interface LimiterOptions {
  */
 const PACE_MS = 1;
 
-/** The limiter actor: everyone who waits in its mailbox is admitted by one call of the store. */
+/** Decides which requests go on. */
 export interface Limiter {
   /**
    * The verdict at once where it is known, else when the store has answered.
@@ -39,10 +39,9 @@ export interface Limiter {
    */
   admit(client: string): Verdict | Promise<Verdict>;
   hasRoom(): boolean;
-  depth(): number;
-  drain(): Promise<void>;
 }
 
+/** The limiter actor: everyone who waits in its mailbox is admitted by one call of the store. */
 export function createLimiter(options: LimiterOptions): Limiter {
   const { admit: ask, denied, capacity, batchMax = 128, schedule } = options;
   const { now = () => performance.now() } = options;
@@ -85,7 +84,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
     return placeOf.map((place) => nextVerdict(results[place]!, given[place]!++));
   }
 
-  return { admit, hasRoom: batcher.hasRoom, depth: batcher.depth, drain: batcher.drain };
+  return { admit, hasRoom: batcher.hasRoom };
 }
 
 /**

@@ -12,6 +12,8 @@ export interface StartOrder {
   isStoreReady: boolean;
   /** The snapshot in force, now and whenever an order says so. */
   catalogPath: string;
+  /** Admissions that all workers share; none where Redis keeps them or the limiter is off. */
+  windowsPath: string | undefined;
 }
 
 /** From the supervisor. */
@@ -39,6 +41,8 @@ export type Report =
 
 /** Calls a worker may make of the supervisor. */
 export const DRAIN_ALL = "drain-all";
+/** Answers what the supervisor's monotonic clock says, milliseconds. */
+export const CLOCK = "clock";
 /** Answers why the catalog may be out of date; null: it is not. */
 export const CATALOG_FAULT = "catalog-fault";
 /** Answers how many counted auctions the store has lost. */

@@ -1,14 +1,7 @@
 import assert from "node:assert";
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { createMappedFile, openMappedFile } from "../mapped-file.ts";
 import { createNames, readNames } from "./names.ts";
 import { type Journal, journalBytes, journalOver } from "./ring.ts";
 
@@ -18,30 +11,19 @@ const RING_WORDS = 2 ** 22;
 const namesPath = (path: string) => path.replace(/\.journal$/, ".names");
 
 /**
- * Creates a producer's journal, its whole size written so that a full disk is an error now.
+ * Creates a producer's journal.
  * @param ringWords  a power of two, at least 1,024
  * @throws Error when the folder or the disk refuses
  */
 export function createJournal(path: string, ringWords = RING_WORDS): Journal {
   assert(Number.isInteger(Math.log2(ringWords)) && ringWords >= 1024, "ring: a power of two");
-  const file = openSync(path, "wx");
-  try {
-    const zeros = new Uint8Array(2 ** 20);
-    let left = journalBytes(ringWords);
-    while (left > 0) left -= writeSync(file, zeros, 0, Math.min(left, zeros.length));
-    fsyncSync(file); // Where blocks are allocated late, a full disk shows only here.
-  } catch (cause) {
-    rmSync(path);
-    throw new Error(`cannot allocate the journal ${path}`, { cause });
-  } finally {
-    closeSync(file);
-  }
-  return journalOver(Bun.mmap(path, { shared: true }), createNames(namesPath(path)));
+  const bytes = createMappedFile(path, journalBytes(ringWords));
+  return journalOver(bytes, createNames(namesPath(path)));
 }
 
 /** Maps the journal of a dead process, to read it. @throws Error when it is not one */
 export function openJournal(path: string): Journal {
-  return journalOver(Bun.mmap(path, { shared: true }), readNames(namesPath(path)));
+  return journalOver(openMappedFile(path), readNames(namesPath(path)));
 }
 
 /** Deletes a journal and its names. */

@@ -1,8 +1,8 @@
 import { offsetField, TOTAL } from "../store/counters.ts";
-import type { Counters, Store } from "../store/store.ts";
+import type { CounterStore, Counters } from "../store/store.ts";
 
 export interface LossWatchOptions {
-  read: Store["read"];
+  read: CounterStore["read"];
   /** Whether a producer is one of this supervisor's own. */
   isOwn: (producer: string) => boolean;
   /** Auctions that were counted and are in the store no more. */

@@ -1,5 +1,5 @@
 import { createShared } from "../actor/shared.ts";
-import type { Store } from "../store/store.ts";
+import type { CounterStore } from "../store/store.ts";
 import type { JournalFolder } from "./journal.ts";
 import { createJournalCounter } from "./journal-counter.ts";
 import { RETENTION_MS } from "./recorder.ts";
@@ -7,7 +7,7 @@ import type { Journal } from "./ring.ts";
 
 export interface RecoveryOptions {
   journals: Pick<JournalFolder, "producers" | "open" | "retire" | "retired" | "remove">;
-  store: Pick<Store, "apply" | "forget">;
+  store: Pick<CounterStore, "apply" | "forget">;
   onRecovered: (producer: string, words: number) => void;
   onLost: (supplyId: string, records: number) => void;
   /** A producer's offsets are dropped: what it counted is told apart no more. */

@@ -47,14 +47,21 @@ export class CounterError extends Error {
 }
 
 /**
- * Where windows and counters live. Every call may be repeated: `admit` at worst costs a client a
- * place in its window, `apply` never counts twice. Calls reject when the store does not answer.
+ * Where the windows live, if not in the memory of this host. A call may be repeated: at worst it
+ * costs a client a place in its window. Calls reject when the store does not answer.
  */
-export interface Store {
+export interface WindowStore {
   /** Sliding-window log: a request is admitted if fewer than the limit were in the window. */
   admit(entries: readonly AdmitEntry[]): Promise<readonly AdmitResult[]>;
   /** Puts admissions into the windows that were made while the store did not answer. */
   restore(past: readonly PastAdmissions[]): Promise<void>;
+}
+
+/**
+ * Where the counters live. Every call may be repeated: `apply` never counts twice. Calls reject
+ * when the store does not answer.
+ */
+export interface CounterStore {
   /** Adds where the stored offset of `producer` equals `from`: compare and set, per supply. */
   apply(producer: string, batch: readonly SupplyIncrements[]): Promise<readonly ApplyReply[]>;
   /** Counters of the supplies named, or of every supply that was ever counted. */
@@ -78,7 +85,7 @@ export const STORE_WAIT_MS = 2_000;
 const ASK_EVERY_MS = 25;
 
 /** Whether the store answers within the time: one that is just connecting needs a moment. */
-export async function answersWithin(store: Store, waitMs: number): Promise<boolean> {
+export async function answersWithin(store: CounterStore, waitMs: number): Promise<boolean> {
   const untilMs = performance.now() + waitMs;
   for (;;) {
     const isThere = await store.ping().then(

@@ -227,44 +227,6 @@ describe("batcher", () => {
     expect(ends[2]).toBeInstanceOf(Error);
   });
 
-  test("drains at once when idle", async () => {
-    const ends: unknown[] = [];
-    watch(ends, manualBatcher().drain());
-    await turn();
-    expect(ends).toEqual([undefined]);
-  });
-
-  test("drains when those asked before are answered, waiting or in flight", async () => {
-    const { ask, start, settle, drain } = manualBatcher();
-    const ends: unknown[] = [];
-    watch(ends, ask("a"));
-    start();
-    watch(ends, ask("b"));
-    watch(
-      ends,
-      drain().then(() => "drained"),
-    );
-    await settle(0);
-    expect(ends).toEqual(["a"]);
-    start();
-    await settle(1);
-    expect(ends).toEqual(["a", "b", "drained"]);
-  });
-
-  test("drains without waiting for those that were asked after it", async () => {
-    const { ask, start, settle, drain } = manualBatcher();
-    const ends: unknown[] = [];
-    watch(ends, ask("a"));
-    start();
-    watch(
-      ends,
-      drain().then(() => "drained"),
-    );
-    watch(ends, ask("later"));
-    await settle(0);
-    expect(ends).toEqual(["a", "drained"]);
-  });
-
   test("answers every message exactly once, in batches in order of arrival", async () => {
     const steps = fc.array(fc.constantFrom("ask" as const, "pass" as const, "settle" as const));
     await fc.assert(

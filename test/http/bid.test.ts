@@ -55,8 +55,6 @@ function bidRoute(given: Given = {}) {
         return admit(client);
       },
       hasRoom: () => limiterHasRoom,
-      depth: () => 0,
-      drain: async () => {},
     },
     limit: { max: 3, windowMs: 60_000 },
     auctioneer: {

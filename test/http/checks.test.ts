@@ -13,7 +13,7 @@ const checksOf = (differently: Partial<CheckOptions> = {}) =>
     storeName: "redis",
     ping: async () => {},
     isFallbackActive: () => false,
-    fallbackPolicy: "local",
+    limitsWithout: "local",
     hasRoomToRecord: () => true,
     refusedSupplies: () => [],
     lost: async () => "0",
@@ -47,9 +47,10 @@ test.each([
   ["local", "degraded"],
   ["open", "degraded"],
   ["off", "degraded"],
+  ["kept", "degraded"],
   ["closed", "failed"],
-] as const)("without the store and with limits %p it is %p", async (fallbackPolicy, status) => {
-  expect(await checksOf({ ping: away, fallbackPolicy }).store!()).toMatchObject({ status });
+] as const)("without the store and with limits %p it is %p", async (limitsWithout, status) => {
+  expect(await checksOf({ ping: away, limitsWithout }).store!()).toMatchObject({ status });
 });
 
 test("a store that hangs counts as one that does not answer, well before the check is given up", async () => {

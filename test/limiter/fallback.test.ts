@@ -24,15 +24,17 @@ function createPart(options: Partial<FallbackOptions> = {}) {
     resetMs: LIMIT.windowMs,
   });
   const fallback: Fallback = createFallback({
-    async admit(entries) {
-      if (store.isAway || store.refusesWrites) throw new Error("away");
-      calls.push(`admit ${entries.map(({ client }) => client)}`);
-      return entries.map(admitAll);
-    },
-    async restore(past) {
-      if (store.isAway || (store.refusesWrites && past.length > 0)) throw new Error("away");
-      calls.push(`restore ${past.map(({ client }) => client)}`);
-      store.restored.push(...past);
+    store: {
+      async admit(entries) {
+        if (store.isAway || store.refusesWrites) throw new Error("away");
+        calls.push(`admit ${entries.map(({ client }) => client)}`);
+        return entries.map(admitAll);
+      },
+      async restore(past) {
+        if (store.isAway || (store.refusesWrites && past.length > 0)) throw new Error("away");
+        calls.push(`restore ${past.map(({ client }) => client)}`);
+        store.restored.push(...past);
+      },
     },
     limit: LIMIT,
     workers: 3,

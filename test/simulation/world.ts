@@ -6,7 +6,7 @@ import { createRecorder, type Recorder } from "../../src/stats/recorder.ts";
 import { createRecovery, type Recovery } from "../../src/stats/recovery.ts";
 import { type Journal, journalBytes, journalOver } from "../../src/stats/ring.ts";
 import { countryField, TOTAL } from "../../src/store/counters.ts";
-import type { Store } from "../../src/store/store.ts";
+import type { CounterStore } from "../../src/store/store.ts";
 import { createSimulatedClock, settle } from "./clock.ts";
 import { createModelStore, type Snapshot } from "./model-store.ts";
 
@@ -74,8 +74,9 @@ export function createWorld(seed: number): World {
       calls.push({ atMs: clock.now(), run, resolve: resolve as Call["resolve"], reject });
     });
   }
-  const apply: Store["apply"] = (producer, batch) => send(() => store.apply(producer, batch));
-  const forget: Store["forget"] = (producer, ids) => send(() => store.forget(producer, ids));
+  const apply: CounterStore["apply"] = (producer, batch) =>
+    send(() => store.apply(producer, batch));
+  const forget: CounterStore["forget"] = (producer, ids) => send(() => store.forget(producer, ids));
 
   function openJournal(producer: string): Journal | undefined {
     const file = files.get(producer);

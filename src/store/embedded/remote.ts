@@ -1,12 +1,5 @@
 import { within } from "../../actor/within.ts";
-import {
-  type AdmitEntry,
-  type AdmitResult,
-  CounterError,
-  type PastAdmissions,
-  type Store,
-  type SupplyIncrements,
-} from "../store.ts";
+import { CounterError, type CounterStore, type SupplyIncrements } from "../store.ts";
 
 /** What crosses between processes: JSON, so maps are pairs and refusals are messages. */
 type WirePart = Omit<SupplyIncrements, "increments"> & { increments: [string, number][] };
@@ -14,8 +7,6 @@ type WireReply = number | { refused: string };
 type WireCounters = [supplyId: string, fields: [string, string][]][];
 
 interface WireCalls {
-  admit: { argument: readonly AdmitEntry[]; result: readonly AdmitResult[] };
-  restore: { argument: readonly PastAdmissions[]; result: null };
   apply: { argument: { producer: string; batch: WirePart[] }; result: WireReply[] };
   read: { argument: readonly string[] | null; result: WireCounters };
   forget: { argument: { producer: string; supplyIds: readonly string[] }; result: null };
@@ -30,7 +21,7 @@ const PREFIX = "store.";
 const DEADLINE_MS = 1_000;
 
 /** The store of another process, as seen from here. */
-export function createRemoteStore(send: StoreCall): Store {
+export function createRemoteStore(send: StoreCall): CounterStore {
   const call = <Name extends keyof WireCalls>(
     name: Name,
     argument: WireCalls[Name]["argument"],
@@ -38,10 +29,6 @@ export function createRemoteStore(send: StoreCall): Store {
     within(send(PREFIX + name, argument) as Promise<WireCalls[Name]["result"]>, DEADLINE_MS, name);
 
   return {
-    admit: (entries) => call("admit", entries),
-    async restore(past) {
-      await call("restore", past);
-    },
     async apply(producer, batch) {
       const wire = batch.map((part) => ({ ...part, increments: [...part.increments] }));
       const replies = await call("apply", { producer, batch: wire });
@@ -65,13 +52,8 @@ export function createRemoteStore(send: StoreCall): Store {
 export const isStoreCall = (name: string) => name.startsWith(PREFIX);
 
 /** Answers what `createRemoteStore` sends, from the store itself. */
-export async function answerStoreCall(store: Store, name: string, argument: unknown) {
+export async function answerStoreCall(store: CounterStore, name: string, argument: unknown) {
   switch (name.slice(PREFIX.length)) {
-    case "admit":
-      return store.admit(argument as WireCalls["admit"]["argument"]);
-    case "restore":
-      await store.restore(argument as WireCalls["restore"]["argument"]);
-      return null;
     case "apply": {
       const { producer, batch } = argument as WireCalls["apply"]["argument"];
       const parts = batch.map((part) => ({ ...part, increments: new Map(part.increments) }));

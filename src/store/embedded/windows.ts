@@ -1,86 +1,78 @@
-import { createGenerations } from "../generations.ts";
-import type { AdmitEntry, AdmitResult, PastAdmissions, WindowLimit } from "../store.ts";
+import type { AdmitResult, WindowLimit } from "../store.ts";
+import type { AdmissionRing } from "./admission-ring.ts";
 
-/** Most clients remembered. Beyond it the half that was admitted longest ago is forgotten. */
-const CLIENTS_MAX = 2_000_000;
-
-/** The limiter's windows in memory, for one host: the sliding-window log of admit.lua. */
+/** The limiter's windows in memory: the sliding-window log of admit.lua. */
 export interface Windows {
-  admit(entries: readonly AdmitEntry[]): AdmitResult[];
   /**
-   * Counts an admission that was granted elsewhere, whatever the limit.
-   * @param atMs  when that was, on the clock of these windows: not before what the client has here
+   * @param wanted  requests of this client, at least 1
+   * @throws Error when other processes were faster, each time
    */
-  note(client: string, atMs: number): void;
+  admit(client: string, wanted?: number): AdmitResult;
   /**
-   * Counts admissions that were granted elsewhere some time ago, up to the limit. A repetition may
-   * count one twice, never beyond the limit.
+   * Counts an admission that was granted elsewhere just now, whatever the limit.
+   * @throws Error as `admit`
    */
-  restore(past: readonly PastAdmissions[]): void;
-  /** Clients remembered. */
-  size(): number;
+  note(client: string): void;
 }
 
-/** @param now  monotonic clock, milliseconds with fractions */
-export function createWindows(
-  { max, windowMs }: WindowLimit,
-  now: () => number = () => performance.now(),
-  clientsMax = CLIENTS_MAX,
-): Windows {
-  const admissions = createGenerations<number[]>(clientsMax); // Each client's, oldest first.
-  let turnedAtMs = now();
+/** A process that was faster has admitted a client of the same bucket: some nanoseconds' work. */
+const TRIES_MAX = 1_000;
 
-  /** The client's admissions that are still in the window; not yet in the table when new. */
-  function current(client: string, nowMs: number): number[] {
-    const times = admissions.get(client) ?? [];
-    while (times.length > 0 && nowMs - times[0]! >= windowMs) times.shift();
-    return times;
-  }
+export interface WindowsOptions {
+  limit: WindowLimit;
+  ring: AdmissionRing;
+  /** Monotonic clock, milliseconds with fractions, and the same for all who share the ring. */
+  now?: () => number;
+  /**
+   * How much later than `now` tells it may be, milliseconds. Nothing leaves a window before its
+   * time; it may leave so much later.
+   */
+  doubtMs?: number;
+}
 
-  function put(client: string, times: number[], nowMs: number): void {
-    // What was not admitted again for a whole window has left it.
-    if (nowMs - turnedAtMs >= windowMs) {
-      admissions.turn();
-      turnedAtMs = nowMs;
+export function createWindows(options: WindowsOptions): Windows {
+  const { limit, ring, now = () => performance.now(), doubtMs = 0 } = options;
+  const { max, windowMs } = limit;
+
+  function admit(client: string, wanted = 1): AdmitResult {
+    let result = admitOne(client);
+    let { granted } = result;
+    while (granted < wanted && result.granted === 1) {
+      result = admitOne(client);
+      granted += result.granted;
     }
-    if (admissions.set(client, times)) turnedAtMs = nowMs;
+    return wanted === 1 ? result : { ...result, granted };
   }
 
-  function admitOne({ client, wanted }: AdmitEntry, nowMs: number): AdmitResult {
-    const times = current(client, nowMs);
-    const granted = Math.max(0, Math.min(wanted, max - times.length));
-    for (let i = 0; i < granted; i++) times.push(nowMs);
-    if (granted > 0) put(client, times, nowMs);
+  function admitOne(client: string): AdmitResult {
+    const nowMs = now();
+    const known = append(client, nowMs, max);
+    const granted = known < max ? 1 : 0;
     // Full while the newest `max` admissions are in the window: `note` may have gone beyond.
-    const blocker = times[Math.max(0, times.length - max)]!;
+    const blockerMs = known > 0 ? ring.timeOf(Math.min(known, max)) : nowMs;
     return {
       granted,
-      remaining: Math.max(0, max - times.length),
-      resetMs: windowMs - (nowMs - blocker), // In this order never above the window.
+      remaining: Math.max(0, max - known - granted),
+      resetMs: Math.min(windowMs, windowMs - (nowMs - blockerMs)),
     };
   }
 
-  function admit(entries: readonly AdmitEntry[]): AdmitResult[] {
-    const nowMs = now();
-    return entries.map((entry) => admitOne(entry, nowMs));
-  }
+  const note = (client: string) => void append(client, now(), Number.POSITIVE_INFINITY);
 
-  function note(client: string, atMs: number): void {
-    if (now() - atMs >= windowMs) return;
-    const times = current(client, atMs);
-    times.push(atMs);
-    put(client, times, atMs);
-  }
-
-  function restore(past: readonly PastAdmissions[]): void {
-    const nowMs = now();
-    for (const { client, admissions: old } of past) {
-      const restored = old.map(({ ageMs }) => nowMs - ageMs).filter((at) => nowMs - at < windowMs);
-      if (restored.length === 0) continue;
-      const times = [...current(client, nowMs), ...restored].sort((a, b) => a - b);
-      put(client, times.slice(-max), nowMs);
+  /**
+   * Unless the client has `most` admissions in its window.
+   * @returns how many it had before
+   */
+  function append(client: string, nowMs: number, most: number): number {
+    for (let tries = 0; tries < TRIES_MAX; tries++) {
+      const known = ring.find(client, nowMs, windowMs);
+      if (known >= most) return known;
+      const newestMs = known > 0 ? ring.timeOf(1) : 0;
+      // Not before the newest, which another process's clock may have put later.
+      if (ring.append(Math.max(nowMs + doubtMs, newestMs))) return known;
     }
+    throw new Error(`windows: lost ${TRIES_MAX} races`);
   }
 
-  return { admit, note, restore, size: admissions.size };
+  return { admit, note };
 }

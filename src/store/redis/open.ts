@@ -1,4 +1,4 @@
-import type { Store, WindowLimit } from "../store.ts";
+import type { CounterStore, WindowLimit, WindowStore } from "../store.ts";
 import { connectRedis } from "./connect.ts";
 import { createRedisStore } from "./store.ts";
 
@@ -16,7 +16,7 @@ export interface OpenRedisOptions {
 }
 
 /** Connects, without waiting for it, and makes the store on two connections. */
-export function openRedisStore(options: OpenRedisOptions): Store {
+export function openRedisStore(options: OpenRedisOptions): CounterStore & WindowStore {
   const { url, limit, producer, admitDeadlineMs, onError, onReconnect } = options;
   const connect = (role: string) =>
     connectRedis({ url, name: `exchange-${role}`, onError: (error) => onError(role, error) });

@@ -6,11 +6,12 @@ import {
   type AdmitResult,
   type ApplyReply,
   CounterError,
+  type CounterStore,
   type Counters,
   type PastAdmissions,
-  type Store,
   type SupplyIncrements,
   type WindowLimit,
+  type WindowStore,
 } from "../store.ts";
 import { admissionsKey, COUNTED_SUPPLIES_KEY, countersKey } from "./keys.ts";
 import admitSource from "./lua/admit.lua" with { type: "text" };
@@ -43,7 +44,7 @@ export interface RedisStoreOptions {
 }
 
 /** The store on one Redis server, the reference implementation. */
-export function createRedisStore(options: RedisStoreOptions): Store {
+export function createRedisStore(options: RedisStoreOptions): CounterStore & WindowStore {
   const { limiter, stats, limit, producer, admitDeadlineMs, deadlineMs } = options;
   const window = [String(limit.max), String(limit.windowMs * 1000)] as const;
   let batches = 0;

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
-import { createWindows } from "../../../src/store/embedded/windows.ts";
 import admitSource from "../../../src/store/redis/lua/admit.lua" with { type: "text" };
 import applySource from "../../../src/store/redis/lua/apply.lua" with { type: "text" };
 import restoreSource from "../../../src/store/redis/lua/restore.lua" with { type: "text" };
@@ -163,21 +162,6 @@ describe("admit.lua", () => {
       seen.add(nowUs! % 100);
     }
     expect(seen.size).toBeGreaterThan(5); // 14 digits would leave one.
-  });
-});
-
-test("the embedded windows leave exactly one place at 60.2 s as well", () => {
-  let nowMs = 0;
-  const { admit: ask } = createWindows({ max: 3, windowMs: 60_000 }, () => nowMs);
-  for (const atMs of [0, 1_000, 55_000]) {
-    nowMs = atMs;
-    expect(ask([{ client: "a", wanted: 1 }])[0]!.granted).toBe(1);
-  }
-  nowMs = 60_200;
-  expect(ask([{ client: "a", wanted: 2 }])[0]).toEqual({
-    granted: 1,
-    remaining: 0,
-    resetMs: 800,
   });
 });
 

@@ -1,13 +1,19 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { Redis } from "ioredis";
 import { openRedisStore } from "../../../src/store/redis/open.ts";
-import { answersWithin, CounterError, type Store } from "../../../src/store/store.ts";
+import {
+  answersWithin,
+  CounterError,
+  type CounterStore,
+  type WindowStore,
+} from "../../../src/store/store.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
 import { until } from "../../support/until.ts";
 
 let server: TestRedis;
 let raw: Redis;
-let store: Store;
+type RedisStore = CounterStore & WindowStore;
+let store: RedisStore;
 let reconnects: number;
 let errors: string[];
 
@@ -27,7 +33,7 @@ afterEach(async () => {
   await server.stop();
 });
 
-function openStore(producer: string, admitDeadlineMs = 2_000): Store {
+function openStore(producer: string, admitDeadlineMs = 2_000): RedisStore {
   return openRedisStore({
     url: server.url,
     limit: { max: 3, windowMs: 60_000 },
@@ -38,7 +44,7 @@ function openStore(producer: string, admitDeadlineMs = 2_000): Store {
   });
 }
 
-async function ready(of: Store): Promise<void> {
+async function ready(of: RedisStore): Promise<void> {
   expect(await answersWithin(of, 5_000)).toBe(true);
   await until("an admission", () =>
     of.admit([{ client: "warm-up", wanted: 1 }]).then(

@@ -5,13 +5,12 @@ import { createApp } from "../../../src/app.ts";
 import { buildCatalog } from "../../../src/catalog/catalog.ts";
 import { loadCatalogFile } from "../../../src/catalog/file-source.ts";
 import { loadConfig } from "../../../src/config.ts";
-import { windowLimit } from "../../../src/config-views.ts";
 import { createLogger } from "../../../src/log.ts";
 import { CATALOG_FAULT, DRAIN_ALL, LOST } from "../../../src/processes/messages.ts";
 import { openCounterFile } from "../../../src/store/embedded/counters.ts";
 import { answerStoreCall } from "../../../src/store/embedded/remote.ts";
 import { createEmbeddedStore } from "../../../src/store/embedded/store.ts";
-import { createWindows } from "../../../src/store/embedded/windows.ts";
+import { createWindowsFile } from "../../../src/store/embedded/windows-file.ts";
 import { expectCountedOnce, heldOf } from "../../support/counting.ts";
 import { runExchange, startExchange, temporaryFolder } from "../../support/exchange.ts";
 import { printFigures } from "../../support/faults.ts";
@@ -68,11 +67,11 @@ describe("a folder that cannot hold journals ends the start with one line and 1:
   test("a disk that is too small", async () => {
     using folder = temporaryFolder();
     const limited = ["prlimit", "--fsize=8000000"];
-    expectOneLine(await startIn(folder.path, limited), /cannot allocate the journal .*EFBIG/);
+    expectOneLine(await startIn(folder.path, limited), /cannot allocate .*EFBIG/);
     using disk = temporaryFolder();
     if (!isMountPermitted(disk.path)) return;
     const small = inNamespace('mount -t tmpfs -o size=20m tmpfs "$DATA_DIR" && exec "$0" "$@"');
-    expectOneLine(await startIn(disk.path, small), /cannot allocate the journal .*ENOSPC/);
+    expectOneLine(await startIn(disk.path, small), /cannot allocate .*ENOSPC/);
   });
 
   test("a disk that is read-only", async () => {
@@ -160,7 +159,7 @@ describe("a journal that is nearly full", () => {
   const folder = createFolder();
   const config = loadConfig({ ...DISTINCT, HOST: "127.0.0.1" });
   const counters = openCounterFile(folder.path("counters.sqlite"));
-  const store = createEmbeddedStore(createWindows(windowLimit(config)), counters);
+  const store = createEmbeddedStore(counters);
   let isAway = false;
   let port: number;
   let app: ReturnType<typeof createApp>;
@@ -178,6 +177,7 @@ describe("a journal that is nearly full", () => {
         isStoreReady: true,
         journalPath: folder.path("test-1-1.journal"),
         catalogPath: folder.path("catalog.snapshot"),
+        windowsPath: createWindowsFile(folder.path("windows")).path,
       },
       catalog: buildCatalog(await loadCatalogFile(config.CATALOG), 1),
       async call(name, argument) {
@@ -187,6 +187,7 @@ describe("a journal that is nearly full", () => {
         if (isAway && name === "store.apply") throw new Error("the store is away");
         return answerStoreCall(store, name, argument);
       },
+      clock: { now: () => performance.now(), doubtMs: 0 },
       logger: createLogger({ level: "silent", name: "test", isTerminal: false }),
       ringWords: RING_WORDS,
     });

@@ -1,0 +1,25 @@
+import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
+
+/**
+ * Creates a file of zeros, its whole size written so that a full disk is an error now and not a
+ * SIGBUS later.
+ * @throws Error when it exists, or the folder or the disk refuses
+ */
+export function createMappedFile(path: string, bytes: number): Uint8Array {
+  const file = openSync(path, "wx");
+  try {
+    const zeros = new Uint8Array(2 ** 20);
+    let left = bytes;
+    while (left > 0) left -= writeSync(file, zeros, 0, Math.min(left, zeros.length));
+    fsyncSync(file); // Where blocks are allocated late, a full disk shows only here.
+  } catch (cause) {
+    rmSync(path);
+    throw new Error(`cannot allocate ${path}`, { cause });
+  } finally {
+    closeSync(file);
+  }
+  return openMappedFile(path);
+}
+
+/** The bytes of a file, shared with every other process that maps it. @throws Error */
+export const openMappedFile = (path: string): Uint8Array => Bun.mmap(path, { shared: true });

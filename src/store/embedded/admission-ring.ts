@@ -1,0 +1,166 @@
+/*
+ * The bytes: a header, a ring of 32-byte nodes, one per admission, and the heads of chains. A
+ * position counts admissions modulo 2^32; its node is at that place modulo the ring. A client's
+ * newest node hangs in the chain of its bucket, the older ones behind it:
+ *
+ *   time       float64: when it was admitted, milliseconds
+ *   key        64 bits that stand for the client
+ *   neighbour  position of the node before this one in the chain: another client's newest
+ *   previous   position of the same client's admission before this one
+ *   jump       of one further back (Myers, "An applicative random-access stack", 1983): each of
+ *              them is found in a logarithmic number of steps
+ *   nth        which of the client's this is
+ *
+ * Position 0 is none. Nothing is deleted: who walks a chain stops at what is too old, and the ring
+ * writes over the oldest. A new head is set by compare and swap, which fails where another process
+ * was faster: who decided on the old chain decides anew. So processes share the bytes without a
+ * lock, and one that is killed at any instruction leaves an unused node and no more.
+ */
+const HEADER_WORDS = 16;
+const HEADER_LAST = 0; // The position that was given away last.
+const HEADER_SEED = 1;
+const NODE_WORDS = 8;
+const KEY_LOW = 2; // The time is in words 0 and 1.
+const KEY_HIGH = 3;
+const NEIGHBOUR = 4;
+const PREVIOUS = 5;
+const JUMP = 6;
+const NTH = 7;
+
+/** Clocks of the processes that share a ring differ by less than this. */
+const SKEW_MS = 1_000;
+
+/** Bytes of a ring of so many admissions, a power of two: 34 for each. */
+export const ringBytes = (admissions: number) =>
+  (HEADER_WORDS + admissions * NODE_WORDS + admissions / 2) * 4;
+
+/** Admissions by client, in bytes that several processes may share. The oldest are forgotten. */
+export interface AdmissionRing {
+  /**
+   * Looks a client up. The other calls are about this one, and what it had at this moment.
+   * @returns how many admissions it has that are younger than `windowMs`
+   */
+  find(client: string, nowMs: number, windowMs: number): number;
+  /** Time of the `nth` newest admission, from 1 to what `find` has returned. Milliseconds. */
+  timeOf(nth: number): number;
+  /**
+   * Adds an admission, the newest of the client whatever its time.
+   * @returns false where another process has added one meanwhile: nothing was added, find it again
+   */
+  append(atMs: number): boolean;
+}
+
+/** The ring in some bytes: zeros for a new one, or what another mapping has written. */
+export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+  const times = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
+  const slots = (words.length - HEADER_WORDS) / (NODE_WORDS + 0.5);
+  const heads = HEADER_WORDS + slots * NODE_WORDS;
+  // What is to be written over next may be written over while it is read.
+  const kept = slots - slots / 16;
+  // Secret, so that nobody finds clients that share a key or crowd a bucket.
+  Atomics.compareExchange(words, HEADER_SEED, 0, randomInt32());
+  const seed = words[HEADER_SEED]!;
+
+  let low = 0;
+  let high = 0;
+  let bucket = 0;
+  let head = 0;
+  let last = 0;
+  /** Of the client looked up; 0: it has none. */
+  let newest = 0;
+  /** Before the newest in the chain; 0: that is the head. */
+  let before = 0;
+  let nowMs = 0;
+  let windowMs = 0;
+
+  const nodeAt = (position: number) => HEADER_WORDS + (position & (slots - 1)) * NODE_WORDS;
+  const timeAt = (position: number) => times[nodeAt(position) >> 1]!;
+  const ageOf = (position: number) => nowMs - timeAt(position);
+  const wordAt = (position: number, word: number) => words[nodeAt(position) + word]!;
+  const isKept = (position: number) => position !== 0 && (last - position) >>> 0 < kept;
+  /** Every step of a walk goes back, so it ends whatever it reads. */
+  const isOlder = (position: number, than: number) =>
+    isKept(position) && (last - position) >>> 0 > (last - than) >>> 0;
+
+  function find(client: string, atMs: number, forMs: number): number {
+    nowMs = atMs;
+    windowMs = forMs;
+    low = Bun.hash.murmur32v3(client, seed) | 0;
+    high = Bun.hash.xxHash32(client, seed) | 0;
+    bucket = heads + (low & (slots / 2 - 1));
+    head = Atomics.load(words, bucket);
+    last = Atomics.load(words, HEADER_LAST);
+    newest = 0;
+    before = 0;
+    let position = isKept(head) ? head : 0;
+    while (position !== 0 && ageOf(position) < windowMs + SKEW_MS) {
+      if (wordAt(position, KEY_LOW) === low && wordAt(position, KEY_HIGH) === high) {
+        if (ageOf(position) < windowMs) newest = position;
+        break;
+      }
+      const neighbour = wordAt(position, NEIGHBOUR);
+      before = position;
+      position = isOlder(neighbour, position) ? neighbour : 0;
+    }
+    return newest === 0 ? 0 : 1 + nthSince(furthest(slots), newest);
+  }
+
+  const timeOf = (nth: number) => timeAt(furthest(nth));
+
+  const nthSince = (older: number, position: number) =>
+    (wordAt(position, NTH) - wordAt(older, NTH)) | 0;
+
+  /** Of the `most` newest admissions of the client, the oldest that is young enough. */
+  function furthest(most: number): number {
+    let position = newest;
+    for (;;) {
+      const jump = wordAt(position, JUMP);
+      const previous = wordAt(position, PREVIOUS);
+      if (isAmong(jump, position, most)) position = jump;
+      else if (isAmong(previous, position, most)) position = previous;
+      else return position;
+    }
+  }
+
+  const isAmong = (older: number, than: number, most: number) =>
+    isOlder(older, than) && ageOf(older) < windowMs && nthSince(older, newest) < most;
+
+  function append(atMs: number): boolean {
+    const position = takePosition();
+    const node = nodeAt(position);
+    times[node >> 1] = atMs;
+    words[node + KEY_LOW] = low;
+    words[node + KEY_HIGH] = high;
+    words[node + NEIGHBOUR] = newest !== 0 && newest === head ? wordAt(newest, NEIGHBOUR) : head;
+    words[node + PREVIOUS] = newest;
+    words[node + JUMP] = newest === 0 ? position : jumpFrom(newest);
+    words[node + NTH] = newest === 0 ? 1 : wordAt(newest, NTH) + 1;
+    // The commit point. Atomic, so that no compiler moves a word of the node behind it.
+    if (Atomics.compareExchange(words, bucket, head, position) !== head) return false;
+    // The chain leads to the one before by way of this one. Where the link has changed, it stays.
+    if (newest !== 0 && newest !== head) {
+      const link = nodeAt(before) + NEIGHBOUR;
+      Atomics.compareExchange(words, link, newest, wordAt(newest, NEIGHBOUR));
+    }
+    return true;
+  }
+
+  function takePosition(): number {
+    const position = (Atomics.add(words, HEADER_LAST, 1) + 1) | 0;
+    return position === 0 ? takePosition() : position;
+  }
+
+  /** As far back as two equal jumps, where there are such, else to the one before. */
+  function jumpFrom(previous: number): number {
+    const jump = wordAt(previous, JUMP);
+    if (!isKept(jump)) return previous;
+    const further = wordAt(jump, JUMP);
+    const isPair = isKept(further) && nthSince(jump, previous) === nthSince(further, jump);
+    return isPair ? further : previous;
+  }
+
+  return { find, timeOf, append };
+}
+
+const randomInt32 = () => crypto.getRandomValues(new Int32Array(1))[0]! | 1;

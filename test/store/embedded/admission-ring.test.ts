@@ -1,0 +1,97 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { admissionRingOver, ringBytes } from "../../../src/store/embedded/admission-ring.ts";
+import { createWindowsFile, openWindows } from "../../../src/store/embedded/windows-file.ts";
+import { createFolder } from "../../support/folder.ts";
+import { RING_LIMIT, startRingProcess } from "../../support/ring-processes.ts";
+
+const ringOf = (admissions: number) => admissionRingOver(new Uint8Array(ringBytes(admissions)));
+
+test("finds any of a client's admissions by its place, however many there are", () => {
+  const { find, timeOf, append } = ringOf(2 ** 12);
+  for (let atMs = 1; atMs <= 3_000; atMs++) {
+    expect(find("a", 0, 1e6)).toBe(atMs - 1);
+    append(atMs);
+  }
+  for (const cutoffMs of [0, 1, 1_000, 2_998]) {
+    expect(find("a", 3_000, 3_000 - cutoffMs)).toBe(3_000 - cutoffMs);
+    for (let nth = 1; nth <= 3_000 - cutoffMs; nth++) expect(timeOf(nth)).toBe(3_001 - nth);
+  }
+  expect(find("a", 4_000, 1_000)).toBe(0);
+});
+
+test("an admission on a chain that has changed since it was looked at is not added", () => {
+  const bytes = new Uint8Array(ringBytes(256));
+  const [one, other] = [admissionRingOver(bytes), admissionRingOver(bytes)];
+  expect([one.find("a", 0, 1e6), other.find("a", 0, 1)]).toEqual([0, 0]);
+  expect(one.append(1)).toBe(true);
+  expect(other.append(1)).toBe(false);
+  expect(other.find("a", 0, 1e6)).toBe(1);
+  expect(other.append(2)).toBe(true);
+  expect(one.find("a", 0, 1e6)).toBe(2);
+});
+
+test("keeps the youngest of any clients, as a list of all admissions does", () => {
+  const step = fc.record({
+    client: fc.nat(40).map((n) => `client ${n}`),
+    afterMs: fc.constantFrom(0, 1, 10),
+    windowMs: fc.constantFrom(20, 200, 1e6),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
+      const SLOTS = 64;
+      const { find, append, timeOf } = ringOf(SLOTS);
+      const log: { client: string; atMs: number }[] = [];
+      let nowMs = 1;
+      for (const { client, afterMs, windowMs } of steps) {
+        nowMs += afterMs;
+        // What is about to be written over is not read any more.
+        const own = log
+          .slice(-(SLOTS - SLOTS / 16))
+          .filter((one) => one.client === client && nowMs - one.atMs < windowMs);
+        const found = find(client, nowMs, windowMs);
+        expect(found).toBe(own.length);
+        if (found > 0) expect([timeOf(1), timeOf(found)]).toEqual([own.at(-1)!.atMs, own[0]!.atMs]);
+        append(nowMs);
+        log.push({ client, atMs: nowMs });
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("goes on when positions begin again at 0", () => {
+  const bytes = new Uint8Array(ringBytes(256));
+  new Int32Array(bytes.buffer)[0] = -40; // Given away last: 40 before 2^32.
+  const { find, append } = admissionRingOver(bytes);
+  for (let i = 0; i < 100; i++) {
+    expect(find("a", 0, 1e6)).toBe(i);
+    append(i + 1);
+  }
+});
+
+test("processes that meet at every client admit exactly max to each", async () => {
+  using folder = createFolder();
+  const { path } = createWindowsFile(folder.path("windows"));
+  const processes = Array.from({ length: 3 }, () => startRingProcess(path, 50_000, 2));
+  const granted = await Promise.all(processes.map((one) => one.granted()));
+  for (let i = 0; i < 50_000; i++) {
+    expect(granted.reduce((sum, of) => sum + of[i]!, 0)).toBe(RING_LIMIT.max);
+  }
+});
+
+test("a process that is killed in the middle leaves the windows whole", async () => {
+  using folder = createFolder();
+  const { path } = createWindowsFile(folder.path("windows"));
+  const survivor = startRingProcess(path, 50_000, 40);
+  for (let i = 0; i < 10; i++) {
+    const victim = startRingProcess(path, 50_000, 1_000);
+    await Bun.sleep(20 + 10 * i); // Somewhere between its start and its end.
+    victim.kill();
+    await victim.granted();
+  }
+  const granted = await survivor.granted();
+  expect(Math.max(...granted)).toBeLessThanOrEqual(RING_LIMIT.max);
+  const { admit } = openWindows(path, RING_LIMIT, { now: () => 0, doubtMs: 0 });
+  for (let i = 0; i < 50_000; i++) expect(admit(`client ${i}`).granted).toBe(0);
+});
