@@ -14,7 +14,7 @@ export function createMappedFile(path: string, bytes: number): Uint8Array {
     fsyncSync(file); // Where blocks are allocated late, a full disk shows only here.
   } catch (cause) {
     rmSync(path);
-    throw new Error(`cannot allocate ${path}`, { cause });
+    throw new Error(`cannot allocate ${path}: ${(cause as Error).message}`);
   } finally {
     closeSync(file);
   }
