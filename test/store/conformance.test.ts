@@ -321,6 +321,16 @@ describe.each(Object.entries(subjects))("%s", (_name, { open, clean }) => {
       expect(await store.read([])).toEqual(new Map());
     });
 
+    test("gives what was counted first since the last time", async () => {
+      const store = await open();
+      for (const id of ["a", "b", "c"]) {
+        await store.apply("p", [part(id, 0, 1, { total_reqs: 1 })]);
+        const all = await store.read();
+        expect(all.get(id)!.get("total_reqs")).toBe("1");
+      }
+      expect([...(await store.read()).keys()].sort()).toEqual(["a", "b", "c"]);
+    });
+
     test("gives no counters for a supply that was never counted", async () => {
       const store = await open();
       expect(await store.read(["nobody"])).toEqual(new Map([["nobody", new Map()]]));

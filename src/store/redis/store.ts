@@ -48,6 +48,7 @@ export function createRedisStore(options: RedisStoreOptions): CounterStore & Win
   const { limiter, stats, limit, producer, admitDeadlineMs, deadlineMs } = options;
   const window = [String(limit.max), String(limit.windowMs * 1000)] as const;
   let batches = 0;
+  let lastListed: readonly string[] = [];
   /** A reading of Redis's clock: made between these two moments of ours. */
   let serverClock: { us: number; sentMs: number; answeredMs: number } | undefined;
   // Known before the first admission, so that even that one carries a deadline.
@@ -137,9 +138,19 @@ export function createRedisStore(options: RedisStoreOptions): CounterStore & Win
     return Number(reply);
   }
 
-  async function read(supplyIds?: readonly string[]) {
-    const ids =
-      supplyIds ?? (await within(stats.smembers(COUNTED_SUPPLIES_KEY), deadlineMs, "read"));
+  async function read(supplyIds?: readonly string[]): Promise<Map<string, Counters>> {
+    if (supplyIds) return readSupplies(supplyIds);
+    const listed = within(stats.smembers(COUNTED_SUPPLIES_KEY), deadlineMs, "read");
+    // Hardly ever is one new: those of the last time are asked for along with the list.
+    const [ids, counters] = await Promise.all([listed, readSupplies(lastListed)]);
+    const added = await readSupplies(ids.filter((id) => !counters.has(id)));
+    for (const [id, fields] of added) counters.set(id, fields);
+    if (counters.size > ids.length) dropUnlisted(counters, ids);
+    lastListed = ids;
+    return counters;
+  }
+
+  async function readSupplies(ids: readonly string[]): Promise<Map<string, Counters>> {
     const counters = new Map<string, Counters>();
     for (let at = 0; at < ids.length; at += SUPPLIES_PER_READ) {
       const part = ids.slice(at, at + SUPPLIES_PER_READ);
@@ -181,6 +192,12 @@ export function createRedisStore(options: RedisStoreOptions): CounterStore & Win
 }
 
 const toServerUs = (us: number, elapsedMs: number) => String(Math.round(us + elapsedMs * 1000));
+
+/** The server has been emptied since they were listed. */
+function dropUnlisted(counters: Map<string, Counters>, listed: readonly string[]): void {
+  const ids = new Set(listed);
+  for (const [id] of counters) if (!ids.has(id)) counters.delete(id);
+}
 
 function applyArgs(producer: string, { from, to, increments }: SupplyIncrements): string[] {
   const args = [offsetField(producer), String(from), String(to)];

@@ -189,3 +189,11 @@ test("keeps a supply's counters in one slot of a cluster", async () => {
   await store.apply("p", [add(0, 1, "supply1")]);
   expect(await raw.exists("stats:{supply1}")).toBe(1);
 });
+
+test("reads no more of a supply once the server has been emptied", async () => {
+  await store.apply("p", [add(0, 1), add(0, 1, "t")]);
+  expect((await store.read()).size).toBe(2);
+  await raw.flushall();
+  await store.apply("p", [add(0, 1, "t")]);
+  expect([...(await store.read()).keys()]).toEqual(["t"]);
+});
