@@ -37,9 +37,11 @@ export function openCounterFile(path: string): CounterFile {
   const selectAll = db.query<{ supply: string; field: string; value: bigint }, []>(
     "SELECT supply, field, value FROM counters",
   );
+  // A column of SQLite may hold text, to which it would add as if it were 0.
   const add = db.query<void, [string, string, number]>(
     `INSERT INTO counters VALUES (?, ?, ?)
-     ON CONFLICT DO UPDATE SET value = value + excluded.value`,
+     ON CONFLICT DO UPDATE SET value = value + excluded.value
+     WHERE typeof(value) = 'integer' AND value < ${COUNTABLE_MAX}`,
   );
   const set = db.query<void, [string, string, number]>(
     "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
@@ -52,21 +54,37 @@ export function openCounterFile(path: string): CounterFile {
     const { supplyId, from, to, increments } = part;
     const offset = Number(selectOne.get(supplyId, offsetField(producer))?.value ?? 0n);
     if (offset !== from) return offset;
-    for (const field of increments.keys()) {
-      const value = selectOne.get(supplyId, field)?.value ?? 0n;
-      // A column of SQLite may hold text, to which it would add as if it were 0.
-      if (typeof value !== "bigint" || value >= COUNTABLE_MAX) {
-        return new CounterError(`counter ${field} of ${supplyId} is full or holds no number`);
-      }
+    for (const [field, by] of increments) {
+      if (add.run(supplyId, field, by).changes === 0) throw refusalOf(supplyId, field);
     }
-    for (const [field, by] of increments) add.run(supplyId, field, by);
     if (to !== from) set.run(supplyId, offsetField(producer), to);
     return to;
   }
 
-  const apply = db.transaction((producer: string, batch: readonly SupplyIncrements[]) =>
-    batch.map((part) => applyOne(producer, part)),
+  /** For a batch with a refusal, which is rare: looks at every counter before it writes. */
+  function applyChecked(producer: string, part: SupplyIncrements): ApplyReply {
+    const { supplyId, increments } = part;
+    for (const field of increments.keys()) {
+      const value = selectOne.get(supplyId, field)?.value ?? 0n;
+      const isCountable = typeof value === "bigint" && value < COUNTABLE_MAX;
+      if (!isCountable) return refusalOf(supplyId, field);
+    }
+    return applyOne(producer, part);
+  }
+
+  const applyAll = db.transaction(
+    (producer: string, batch: readonly SupplyIncrements[], one: typeof applyOne) =>
+      batch.map((part) => one(producer, part)),
   );
+
+  function apply(producer: string, batch: readonly SupplyIncrements[]): ApplyReply[] {
+    try {
+      return applyAll(producer, batch, applyOne);
+    } catch (error) {
+      if (!(error instanceof CounterError)) throw error;
+      return applyAll(producer, batch, applyChecked);
+    }
+  }
 
   function read(supplyIds?: readonly string[]) {
     const counters = new Map<string, Map<string, string>>();
@@ -88,3 +106,6 @@ export function openCounterFile(path: string): CounterFile {
 
   return { apply, read, forget, close: () => db.close() };
 }
+
+const refusalOf = (supplyId: string, field: string) =>
+  new CounterError(`counter ${field} of ${supplyId} is full or holds no number`);
