@@ -25,6 +25,12 @@ const ENTRIES_MAX = 1_000_000;
 
 type Line = [supplyId: string, bidderIds: string[]];
 
+/** The ids of some bidders, and as JSON. */
+interface Panel {
+  readonly ids: readonly string[];
+  readonly text: string;
+}
+
 /**
  * Another process's names. A last line that is cut off names no record and is dropped; the file is
  * read again when a record has a number beyond it, because its process may still be writing.
@@ -57,26 +63,43 @@ export function createNames(path: string): Names {
   let length = 0;
   const entries: NamedSupply[] = [];
   const counts = new Map<string, { count: number }>();
-  const byContent = new Map<string, NamedSupply>();
+  /** Of each supply its entries, with the bidders that each is for. */
+  const bySupplyId = new Map<string, { panel: Panel; entry: NamedSupply }[]>();
   const bySupply = new WeakMap<Supply, NamedSupply>();
+  /** Many supplies list the same bidders: all of a large catalog share a few panels. */
+  const panels = new Map<string, Panel>();
+  const byBidders = new WeakMap<Supply["bidders"], Panel>();
 
   function of(supply: Supply): NamedSupply {
     return bySupply.get(supply) ?? define(supply);
   }
 
   function define(supply: Supply): NamedSupply {
-    const line: Line = [supply.id, supply.bidders.map((bidder) => bidder.id)];
-    const text = JSON.stringify(line);
-    let entry = byContent.get(text); // A reload that left this supply as it was.
+    const panel = panelOf(supply.bidders);
+    const known = bySupplyId.get(supply.id) ?? [];
+    // A reload that left this supply as it was made another object of it.
+    let entry = known.find((one) => one.panel === panel)?.entry;
     if (!entry) {
       if (entries.length === ENTRIES_MAX) throw new Error(`${path}: ${ENTRIES_MAX} entries`);
-      writeLine(`${text}\n`);
-      entry = addEntry(entries.length, line[0], line[1], counts);
+      writeLine(`[${JSON.stringify(supply.id)},${panel.text}]\n`);
+      entry = addEntry(entries.length, supply.id, panel.ids, counts);
       entries.push(entry);
-      byContent.set(text, entry);
+      bySupplyId.set(supply.id, [...known, { panel, entry }]);
     }
     bySupply.set(supply, entry);
     return entry;
+  }
+
+  function panelOf(bidders: Supply["bidders"]): Panel {
+    let panel = byBidders.get(bidders);
+    if (!panel) {
+      const ids = bidders.map((bidder) => bidder.id);
+      const text = JSON.stringify(ids);
+      panel = panels.get(text) ?? { ids, text };
+      panels.set(text, panel);
+      byBidders.set(bidders, panel);
+    }
+    return panel;
   }
 
   /** All of a line or nothing: a disk that is nearly full takes a part of it. */
