@@ -1,6 +1,6 @@
 import type { ApplyReply, SupplyIncrements } from "../store/store.ts";
 import type { Journal } from "./ring.ts";
-import { type SupplyTally, tallyRecords } from "./tally.ts";
+import { type SupplyTally, suppliesIn, tallyRecords } from "./tally.ts";
 
 export interface JournalCounterOptions {
   journal: Journal;
@@ -32,8 +32,8 @@ export interface JournalCounter {
   timesBack(): number;
   /** Has the next `countUpTo` ask about every supply, so that one that went back is made good. */
   recheck(): void;
-  /** The same for the supplies that have records in the journal: they may be released then. */
-  recheckKept(): void;
+  /** The same for the supplies of the records below the position: they may be released then. */
+  recheckBelow(position: number): void;
   /** Supplies whose counters refuse at the moment. */
   refusedSupplies(): string[];
   /** False while a recheck is due: what was confirmed may be gone. */
@@ -63,11 +63,15 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   const lost = new Map<string, { from: number; to: number }[]>();
   /** Of each supply that is refused: why. */
   const refused = new Map<string, string>();
-  /** What is to be asked about beside new records; another object for each time it is asked for. */
-  let rechecking: { readonly supplies: "all" | "kept" } | undefined;
+  /**
+   * What is to be asked about beside new records: every supply, or those of the records below a
+   * position. Another object for each time it is asked for.
+   */
+  let rechecking: { readonly below: number | undefined } | undefined;
   let counted = journal.tail();
   let timesBack = 0;
 
+  const isRecheckingAll = () => rechecking !== undefined && rechecking.below === undefined;
   const storedOf = (supplyId: string) => stored.get(supplyId) ?? 0;
 
   async function countUpTo(position: number): Promise<void> {
@@ -80,10 +84,11 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
 
   async function countRound(to: number): Promise<void> {
     const asked = rechecking;
-    const from = asked ? journal.tail() : counted;
-    const { tallies, supplyIds } = tallyRecords(journal, from, to, storedOf);
-    const parts = tallies.map(toPart);
-    if (asked) addProbes(parts, asked.supplies === "all" ? stored.keys() : supplyIds);
+    const isAll = isRecheckingAll();
+    const from = isAll ? journal.tail() : counted;
+    const parts = tallyRecords(journal, from, to, storedOf).map(toPart);
+    if (isAll) addProbes(parts, stored.keys());
+    else if (asked) addProbes(parts, suppliesIn(journal, journal.tail(), asked.below!));
     const replies = parts.length > 0 ? await apply(producer, parts) : [];
     if (rechecking === asked) rechecking = undefined; // Else it was asked for again meanwhile.
     const isComplete = settle(parts, replies);
@@ -150,11 +155,11 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   }
 
   function recheck(): void {
-    rechecking = { supplies: "all" };
+    rechecking = { below: undefined };
   }
 
-  function recheckKept(): void {
-    rechecking ??= { supplies: "kept" };
+  function recheckBelow(position: number): void {
+    if (!isRecheckingAll()) rechecking = { below: position };
   }
 
   return {
@@ -162,7 +167,7 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     counted: () => counted,
     timesBack: () => timesBack,
     recheck,
-    recheckKept,
+    recheckBelow,
     refusedSupplies: () => [...refused.keys()],
     isSure: () => rechecking === undefined,
   };

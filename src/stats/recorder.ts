@@ -8,7 +8,7 @@ import type { Journal } from "./ring.ts";
  * `appendfsync everysec`, and beyond a fail-over.
  */
 export const RETENTION_MS = 10_000;
-/** Between two releases, since each asks the store about all that is kept. */
+/** Between two releases, since each asks the store about what it gives back. */
 const RELEASE_EVERY_MS = 1_000;
 /** Supplies prepared at once: some 10 ms of the event loop. */
 const PREPARED_SUPPLIES_MAX = 1_000;
@@ -62,11 +62,16 @@ export function createRecorder(options: RecorderOptions): Recorder {
   let isFlushQueued = false;
   let isFailing = false;
   let timesBack = 0;
+  /** Counted so long ago that it is released once the store was asked about it. */
+  let releasable = 0;
   const stopTicking = every(flushMs, tick);
 
   function tick(): void {
     // Released is what the store still holds after the retention, however long it was away.
-    if (hasKeptFor(RETENTION_MS + RELEASE_EVERY_MS)) counter.recheckKept();
+    if (hasKeptFor(RETENTION_MS + RELEASE_EVERY_MS)) {
+      releasable = keptFor(RETENTION_MS);
+      counter.recheckBelow(releasable);
+    }
     const isDone = journal.committed() === counter.counted() && counter.isSure();
     if (isFlushQueued || isDone) return;
     drain().catch(() => {}); // `onChange` has told it; the next tick tries again.
@@ -94,11 +99,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
     isFlushQueued = false;
     const position = journal.committed();
     const isRechecking = !counter.isSure();
-    const askedAtMs = now();
+    const askedBelow = releasable;
     await counter.countUpTo(position);
     if (counter.timesBack() > timesBack) kept.length = 0; // All of it was counted again just now.
     timesBack = counter.timesBack();
-    if (isRechecking) release(askedAtMs - RETENTION_MS);
+    if (isRechecking) release(askedBelow);
     const last = kept[kept.length - 1];
     if (position > (last?.position ?? journal.tail())) {
       kept.push({ position, countedAtMs: now() });
@@ -107,9 +112,15 @@ export function createRecorder(options: RecorderOptions): Recorder {
 
   const hasKeptFor = (ms: number) => kept.length > 0 && kept[0]!.countedAtMs <= now() - ms;
 
-  function release(countedBeforeMs: number): void {
+  /** The position below which everything was counted so long ago. */
+  function keptFor(ms: number): number {
+    const countedBeforeMs = now() - ms;
+    return kept.findLast(({ countedAtMs }) => countedAtMs <= countedBeforeMs)?.position ?? 0;
+  }
+
+  function release(below: number): void {
     let to: number | undefined;
-    while (kept.length > 0 && kept[0]!.countedAtMs <= countedBeforeMs) to = kept.shift()!.position;
+    while (kept.length > 0 && kept[0]!.position <= below) to = kept.shift()!.position;
     if (to !== undefined) journal.release(to);
   }
 

@@ -20,7 +20,7 @@ const HEADER_WORDS = 16;
 const HEADER_COMMITTED = 2; // Low 32 bits of the position behind the last whole record.
 const HEADER_TAIL = 2; // As a float64: the oldest position still kept.
 const RECORD_FIXED_WORDS = 5;
-const STATES_PER_WORD = 10;
+export const STATES_PER_WORD = 10;
 /** Longest record: a supply of 1,000 bidders. */
 const RECORD_WORDS_MAX = RECORD_FIXED_WORDS + 1000 / STATES_PER_WORD;
 const LOW = 2 ** 32;
@@ -39,8 +39,8 @@ export interface JournalRecord {
   /** Place among the supply's bidders, or -1. */
   winner: number;
   clearingPriceMicros: number;
-  /** State of the bidder at a place. */
-  stateAt(place: number): number;
+  /** States of ten bidders, the one at this place in the lowest three bits; a multiple of ten. */
+  statesFrom(place: number): number;
 }
 
 /** Outcomes in bytes that outlive their process: a shared mapping, no system call per record. */
@@ -127,10 +127,8 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
     country: 0,
     winner: -1,
     clearingPriceMicros: 0,
-    stateAt(place) {
-      const word = RECORD_FIXED_WORDS + Math.floor(place / STATES_PER_WORD);
-      return (words[at(record.position + word)]! >>> (3 * (place % STATES_PER_WORD))) & 7;
-    },
+    statesFrom: (place) =>
+      words[at(record.position + RECORD_FIXED_WORDS + place / STATES_PER_WORD)]!,
   };
 
   function scan(from: number, to: number, visit: (record: JournalRecord) => void): number {

@@ -196,6 +196,22 @@ describe("with a store that goes back", () => {
     expect(bench.store.counted()).toEqual(countByHand(bench.outcomes));
   });
 
+  test("asks, before some records are given back, about their supplies alone", async () => {
+    using bench = createBench();
+    bench.record(...times(2));
+    const below = bench.journal.committed();
+    bench.record(...times(2, b));
+    await bench.count();
+    bench.counter.recheckBelow(below);
+    expect(await bench.count()).toBe(true);
+    expect(bench.store.calls.at(-1)!.map(({ supplyId }) => supplyId)).toEqual(["a"]);
+    bench.store.goBackTo(new Map());
+    bench.counter.recheckBelow(below);
+    expect(bench.counter.isSure()).toBe(false);
+    expect(await bench.count()).toBe(true); // One that went back has all asked.
+    expect(bench.store.counted()).toEqual(countByHand(bench.outcomes));
+  });
+
   test("asks again until it is answered", async () => {
     using bench = createBench();
     bench.record(...times(2));

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { type AuctionOutcome, BidderState } from "../../src/stats/outcome.ts";
 import type { Journal } from "../../src/stats/ring.ts";
-import { tallyRecords } from "../../src/stats/tally.ts";
+import { suppliesIn, tallyRecords } from "../../src/stats/tally.ts";
 import {
   addTo,
   anyOutcome,
@@ -38,7 +38,7 @@ test("any split of the records adds up to what a count by hand gives", () => {
       const sum: Counted = new Map();
       const last = new Map<string, number>();
       for (const to of [...places.map((place) => ends[place]!), journal.committed()]) {
-        const { tallies } = tallyRecords(journal, from, to, nothingCounted);
+        const tallies = tallyRecords(journal, from, to, nothingCounted);
         for (const tally of tallies) {
           expect(tally.first).toBe((last.get(tally.supplyId) ?? 0) + 1);
           expect(tally.last).toBe(tally.first - 1 + tally.increments.get("total_reqs")!);
@@ -73,7 +73,7 @@ test("leaves out what was counted before, by supply, over any range that holds i
         seen.set(supply.id, ordinal);
         return ordinal > countedOf(supply.id);
       });
-      const { tallies } = tallyRecords(journal, 0, journal.committed(), countedOf);
+      const tallies = tallyRecords(journal, 0, journal.committed(), countedOf);
       const sum: Counted = new Map();
       for (const { supplyId, first, last, increments } of tallies) {
         expect([first, last]).toEqual([countedOf(supplyId) + 1, seen.get(supplyId)!]);
@@ -93,7 +93,7 @@ test("names the counters as the stores hold them", () => {
     outcomeOf(supply, { country: "GB", states, winner: 0, clearingPriceMicros: 420_000 }),
     outcomeOf(supply, { country: "DE" }),
   ]);
-  const { tallies } = tallyRecords(journal, 0, journal.committed(), nothingCounted);
+  const tallies = tallyRecords(journal, 0, journal.committed(), nothingCounted);
   expect(tallies).toEqual([
     {
       supplyId: "s",
@@ -123,14 +123,12 @@ test("adds up revenue far beyond 32 bits, to the micro", () => {
   for (let i = 0; i < 100_000; i++) {
     journal.append(outcomeOf(supply, { states: [bid], winner: 0, clearingPriceMicros }));
   }
-  const { tallies } = tallyRecords(journal, 0, journal.committed(), nothingCounted);
+  const tallies = tallyRecords(journal, 0, journal.committed(), nothingCounted);
   expect(tallies[0]!.increments.get("bidder:b:revenue_micros")).toBe(429_496_729_500_000);
 });
 
 test("gives nothing for an empty range", () => {
   using journal = journalInMemory();
-  expect(tallyRecords(journal, 0, 0, nothingCounted)).toEqual({
-    tallies: [],
-    supplyIds: new Set(),
-  });
+  expect(tallyRecords(journal, 0, 0, nothingCounted)).toEqual([]);
+  expect(suppliesIn(journal, 0, 0)).toEqual(new Set());
 });
