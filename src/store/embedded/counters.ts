@@ -22,6 +22,7 @@ export function openCounterFile(path: string): CounterFile {
   db.run("PRAGMA locking_mode = EXCLUSIVE");
   db.run("PRAGMA journal_mode = WAL");
   db.run("PRAGMA synchronous = NORMAL");
+  db.run("PRAGMA cache_size = -65536"); // KiB: room for the counters of 50,000 supplies or so.
   db.run(
     `CREATE TABLE IF NOT EXISTS counters (
        supply TEXT NOT NULL, field TEXT NOT NULL, value INTEGER NOT NULL,
