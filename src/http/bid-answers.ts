@@ -31,6 +31,7 @@ export function createBidAnswers(limit: WindowLimit): BidAnswers {
     ]),
   ) as Record<ProblemCode, HeadersOf>;
   const quota = `At most ${limit.max} bids in ${limit.windowMs / 1000} seconds.`;
+  let shownRetryAfter = 0;
 
   function won(ticket: Ticket, bidderId: string, priceMicros: number, why?: string): Response {
     const result = JSON.stringify({ winner: bidderId, price: priceMicros / MICROS });
@@ -47,7 +48,10 @@ export function createBidAnswers(limit: WindowLimit): BidAnswers {
   function rateLimited(requestId: string, verdict: Verdict): Response {
     const seconds = Math.max(1, toSeconds(verdict.resetMs));
     const headers = headersOf.rate_limited({ requestId, verdict });
-    headers.set("retry-after", String(seconds));
+    if (seconds !== shownRetryAfter) {
+      shownRetryAfter = seconds;
+      headers.set("retry-after", String(seconds));
+    }
     const detail = `${quota} Retry in ${seconds} s.`;
     return new Response(problemJson("rate_limited", requestId, detail), {
       status: PROBLEMS.rate_limited[0],
@@ -70,13 +74,21 @@ function createHeaders(limit: WindowLimit, fixed: Record<string, string>): Heade
   const policy = `"ip";q=${limit.max};w=${Math.ceil(limit.windowMs / 1000)}`;
   const plain = new Headers(fixed);
   const limited = new Headers({ ...fixed, "ratelimit-policy": policy });
+  // Set again only when it changes: new clients are all told the same, as is one that is refused.
+  let shownRemaining = -1;
+  let shownReset = -1;
   return ({ requestId, verdict }) => {
     const headers = verdict ? limited : plain;
     headers.set("x-request-id", requestId);
     if (verdict) {
       // Where everybody is admitted without the store, nothing counts down.
       const remaining = Math.min(verdict.remaining, limit.max);
-      headers.set("ratelimit", `"ip";r=${remaining};t=${toSeconds(verdict.resetMs)}`);
+      const reset = toSeconds(verdict.resetMs);
+      if (remaining !== shownRemaining || reset !== shownReset) {
+        shownRemaining = remaining;
+        shownReset = reset;
+        headers.set("ratelimit", `"ip";r=${remaining};t=${reset}`);
+      }
     }
     return headers;
   };

@@ -45,7 +45,7 @@ export const problemHeaders = (code: ProblemCode): Record<string, string> => ({
 /**
  * The body of an error answer (RFC 9457). `detail` is ours, never the caller's input: an echo would
  * make the answer as large as the request and carry whatever it holds.
- * @param requestId  of a charset that needs no escapes
+ * @param requestId  as `detail` of characters that need no escapes
  * @param extensions  further members as JSON, each behind a comma
  */
 export function problemJson(
@@ -54,17 +54,20 @@ export function problemJson(
   detail: string,
   extensions = "",
 ): string {
-  const details = `${JSON.stringify(detail)},"code":"${code}","request_id":"${requestId}"`;
-  return `${BEGINNINGS[code]}${details}${extensions}}`;
+  const { beforeDetail, afterDetail } = FIXED_PARTS[code];
+  return `${beforeDetail}${detail}${afterDetail}${requestId}"${extensions}}`;
 }
 
-/** The part of a body that is the same each time: problems are answered by the thousand. */
-const BEGINNINGS = Object.fromEntries(
+/** The parts of a body that are the same each time: problems are answered by the thousand. */
+const FIXED_PARTS = Object.fromEntries(
   Object.entries(PROBLEMS).map(([code, [status, title]]) => [
     code,
-    `{"type":"about:blank","title":${JSON.stringify(title)},"status":${status},"detail":`,
+    {
+      beforeDetail: `{"type":"about:blank","title":"${title}","status":${status},"detail":"`,
+      afterDetail: `","code":"${code}","request_id":"`,
+    },
   ]),
-) as Record<ProblemCode, string>;
+) as Record<ProblemCode, { readonly beforeDetail: string; readonly afterDetail: string }>;
 
 /** An error answer of any route. */
 export function problem(code: ProblemCode, options: ProblemOptions): Response {
