@@ -32,11 +32,15 @@ const COUNTRY_RULE = "two letters, ISO 3166-1 alpha-2";
 export const CountrySchema = Type.String({ pattern: "^[A-Za-z]{2}$", description: COUNTRY_RULE });
 
 /** A request that may go on to the auction, or the problem to answer. */
-type ReadBid =
+export type ReadBid =
   | { readonly body: BidBody; readonly country: string }
   | { readonly code: ProblemCode; readonly detail: string; readonly violations?: Violation[] };
 
-export type ReadBidRequest = (request: Request) => Promise<ReadBid>;
+/** Answers a request by what it holds. Handed over, and not awaited: a promise less for each bid. */
+export type ReadBidRequest = <Answer>(
+  request: Request,
+  answer: (read: ReadBid) => Answer | Promise<Answer>,
+) => Promise<Answer>;
 
 /**
  * Checks a request in the contract's order: content type, JSON, schema. The schema is checked here
@@ -48,15 +52,7 @@ export function createBidReader(tmaxMax: number): ReadBidRequest {
   const bodyCheck = TypeCompiler.Compile(schema);
   const countryCheck = TypeCompiler.Compile(CountrySchema);
 
-  return async (request) => {
-    if (!isJson(request.headers.get("content-type"))) return UNSUPPORTED;
-    let body: unknown;
-    try {
-      body = await request.json();
-    } catch {
-      return MALFORMED;
-    }
-    const country = request.headers.get("x-country");
+  function check(body: unknown, country: string | null): ReadBid {
     if (bodyCheck.Check(body) && countryCheck.Check(country)) {
       return { body, country: country.toUpperCase() };
     }
@@ -65,7 +61,7 @@ export function createBidReader(tmaxMax: number): ReadBidRequest {
       violations.push({ pointer: "#/headers/x-country", detail: `expected ${COUNTRY_RULE}` });
     }
     return { code: "invalid_request", detail: "See errors for each rule.", violations };
-  };
+  }
 
   function describe(body: unknown): Violation[] {
     const found = new Map<string, Violation>();
@@ -76,6 +72,15 @@ export function createBidReader(tmaxMax: number): ReadBidRequest {
     }
     return [...found.values()];
   }
+
+  return (request, answer) => {
+    const isReadable = isJson(request.headers.get("content-type"));
+    if (!isReadable) return Promise.resolve(answer(UNSUPPORTED));
+    return request.json().then(
+      (body: unknown) => answer(check(body, request.headers.get("x-country"))),
+      () => answer(MALFORMED),
+    );
+  };
 }
 
 const UNSUPPORTED: ReadBid = {

@@ -7,7 +7,7 @@ import type { Limiter, Verdict } from "../limiter/limiter.ts";
 import type { WindowLimit } from "../store/store.ts";
 import { createBidAnswers } from "./bid-answers.ts";
 import { writeExplanation } from "./bid-explanation.ts";
-import type { ReadBidRequest } from "./bid-request.ts";
+import type { ReadBid, ReadBidRequest } from "./bid-request.ts";
 import type { ClientAddresses } from "./client-address.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { problem } from "./problem.ts";
@@ -49,9 +49,17 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
   const { now = () => performance.now() } = options;
   const answers = createBidAnswers(limit);
 
-  async function handleBid(request: Request, sockets: Sockets | null): Promise<Response> {
+  const handleBid: HandleBid = (request, sockets) => {
     const requestId = requestIdOf(request);
-    const read = await readBid(request);
+    return readBid(request, (read) => answer(request, sockets, requestId, read));
+  };
+
+  function answer(
+    request: Request,
+    sockets: Sockets | null,
+    requestId: string,
+    read: ReadBid,
+  ): Response | Promise<Response> {
     if ("code" in read) return problem(read.code, { requestId, ...read });
     const { supplies, version } = catalog();
     const supply = supplies.get(read.body.supply_id);
@@ -60,6 +68,10 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     const hasRoom = canRecord(supply) && (limiter?.hasRoom() ?? true) && auctioneer.reserve();
     if (!hasRoom) return answers.problem("overloaded", unadmitted, OVERLOADED);
 
+    const arrivedAtMs = now();
+    const asked = limiter?.admit(clientFrom(request, sockets));
+    // Known from memory: most refusals are, and need none of what an auction is held for.
+    if (asked && !(asked instanceof Promise) && !asked.isAdmitted) return refuse(requestId, asked);
     const bid: PendingBid = {
       requestId,
       verdict: undefined,
@@ -68,13 +80,12 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
       supply,
       catalogVersion: version,
       country: read.country,
-      arrivedAtMs: now(),
+      arrivedAtMs,
       tmaxMs: read.body.tmax ?? tmaxDefaultMs,
       isAbandoned: false,
       device: () => deviceOf(request, sockets),
       onClientGone: (listener) => listenForAbort(request.signal, listener),
     };
-    const asked = limiter?.admit(clientFrom(request, sockets));
     const answered =
       asked instanceof Promise
         ? asked.then(
@@ -97,14 +108,16 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
   /** @param verdict  undefined when the limiter is off */
   function decide(bid: PendingBid, verdict: Verdict | undefined): Response | Promise<Response> {
     bid.verdict = verdict;
-    if (verdict && !verdict.isAdmitted) {
-      auctioneer.release();
-      return answers.rateLimited(bid.requestId, verdict);
-    }
+    if (verdict && !verdict.isAdmitted) return refuse(bid.requestId, verdict);
     const held = auctioneer.hold(bid);
     return held instanceof Promise
       ? held.then((auction) => conclude(bid, auction))
       : conclude(bid, held);
+  }
+
+  function refuse(requestId: string, verdict: Verdict): Response {
+    auctioneer.release();
+    return answers.rateLimited(requestId, verdict);
   }
 
   function withoutVerdict(bid: PendingBid, fault: unknown): Response {

@@ -4,7 +4,8 @@ import { createBidReader } from "../../src/http/bid-request.ts";
 import { problem } from "../../src/http/problem.ts";
 
 const JSON_TYPE = { "content-type": "application/json", "x-country": "US" };
-const read = createBidReader(5_000);
+const readBid = createBidReader(5_000);
+const read = (request: Request) => readBid(request, (result) => result);
 
 /** What the reader makes of a raw body. */
 const readRaw = (body: string, headers: Record<string, string> = JSON_TYPE) =>
@@ -133,7 +134,7 @@ describe("bid request", () => {
   test("names the most that tmax may be as configured", async () => {
     const body = JSON.stringify({ supply_id: "s", tmax: 71 });
     const request = new Request("http://x", { method: "POST", headers: JSON_TYPE, body });
-    const result = await createBidReader(70)(request);
+    const result = await createBidReader(70)(request, (read) => read);
     expect(result).toMatchObject({
       violations: [{ detail: "expected a whole number of milliseconds from 1 to 70" }],
     });
