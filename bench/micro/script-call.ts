@@ -6,9 +6,10 @@ import { createCpuClock } from "../cpu.ts";
 import { startRedis } from "../target.ts";
 
 /*
- * What does one call of the admission script cost for each client in it, with 1 to 128 clients that
- * Redis has never seen, one call after the other? The CPU time of Redis is read twice, from the
- * kernel and from Redis itself; it ends with status 1 where the two disagree.
+ * What does one call of the admission script cost for each client in it, one call after the other,
+ * with 1 to 128 clients that Redis has never seen, and then with the same ones again? The CPU time
+ * of Redis is read twice, from the kernel and from Redis itself; it ends with status 1 where the two
+ * disagree.
  */
 const CLIENTS = Number(process.argv[2] ?? 65_536);
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128];
@@ -42,8 +43,17 @@ async function measureBatches(): Promise<number> {
 
   let hasDisagreement = false;
   let checksum = 0;
-  process.stdout.write("batch  Redis µs/client  by INFO  own µs/client  µs/call\n");
+  process.stdout.write("batch  clients    Redis µs/client  by INFO  own µs/client  µs/call\n");
   for (const size of BATCH_SIZES) {
+    for (const clients of ["new", "returning"]) await measure(size, clients);
+  }
+  process.stdout.write(`checksum ${checksum}\n`);
+  store.close();
+  info.disconnect();
+  if (hasDisagreement) process.stderr.write("kernel and Redis disagree about the CPU time\n");
+  return hasDisagreement ? 1 : 0;
+
+  async function measure(size: number, clients: string): Promise<void> {
     const [kernel, redis, own, beganAt] = await read();
     checksum += await admitAll(size, CLIENTS);
     const [kernelAfter, redisAfter, ownAfter, endedAt] = await read();
@@ -53,6 +63,7 @@ async function measureBatches(): Promise<number> {
     hasDisagreement ||= difference > TOLERANCE_SECONDS + TOLERANCE_SHARE * seconds;
     const cells = [
       String(size).padStart(5),
+      clients.padEnd(9),
       perClient(seconds).padStart(15),
       perClient(secondsByInfo).padStart(7),
       perClient(ownAfter - own).padStart(13),
@@ -60,11 +71,6 @@ async function measureBatches(): Promise<number> {
     ];
     process.stdout.write(`${cells.join("  ")}\n`);
   }
-  process.stdout.write(`checksum ${checksum}\n`);
-  store.close();
-  info.disconnect();
-  if (hasDisagreement) process.stderr.write("kernel and Redis disagree about the CPU time\n");
-  return hasDisagreement ? 1 : 0;
 
   /** @returns the number of requests that were admitted: all of them */
   async function admitAll(size: number, count: number): Promise<number> {

@@ -86,7 +86,9 @@ export function createRedisStore(options: RedisStoreOptions): CounterStore & Win
     // Nobody waits for the call any more then, so it must not use quota.
     const deadlineUs = earliestServerUs(admitDeadlineMs);
     const args = [...window, deadlineUs, `${producer}.${batches.toString(36)}`];
-    for (const entry of entries) args.push(String(entry.wanted));
+    entries.forEach(({ wanted }, i) => {
+      if (wanted > 1) args.push(String(i + 1), String(wanted));
+    });
     const sentMs = performance.now();
     const call = admitScript.run(limiter, keys, args) as Promise<number[]>;
     const reply = await within(call, admitDeadlineMs, "admit");

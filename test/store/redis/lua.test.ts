@@ -42,8 +42,9 @@ interface AdmitCall {
 async function admit(keys: string[], call: AdmitCall = {}): Promise<number[]> {
   const { wanted = keys.map(() => 1), max = 3, windowUs = WINDOW_US, deadlineUs = 0 } = call;
   const batch = call.batch ?? `b${++batches}`;
-  const args = [max, windowUs, deadlineUs, batch, ...wanted].map(String);
-  return (await redis.eval(admitSource, keys.length, ...[...keys, ...args])) as number[];
+  const several = wanted.flatMap((count, i) => (count > 1 ? [i + 1, count] : []));
+  const args = [max, windowUs, deadlineUs, batch, ...several].map(String);
+  return (await redis.eval(admitSource, keys.length, ...keys, ...args)) as number[];
 }
 
 /** Admissions that are there already, so many microseconds ago. */
@@ -107,6 +108,21 @@ describe("admit.lua", () => {
     const twice = await admit(["rl:b", "rl:b"], { wanted: [2, 3], max: 10 });
     expect([twice[1], twice[3]]).toEqual([8, 5]);
     expect(await redis.zcard("rl:b")).toBe(5);
+  });
+
+  test("gives clients that are new together the same, and each only its own", async () => {
+    await presetAdmissions("rl:old", 1_000_000);
+    await redis.set("rl:text", "text");
+    const keys = ["rl:old", "rl:a", "rl:b", "rl:many", "rl:text", "rl:c", "rl:a", "rl:d", "rl:b"];
+    const reply = await admit(keys, { wanted: [1, 1, 1, 2, 1, 1, 1, 1, 1] });
+    expect(keys.map((_, i) => reply[2 * i + 1])).toEqual([1, 2, 2, 1, 2, 2, 1, 2, 1]);
+    const resets = keys.slice(1).map((_, i) => reply[2 * i + 4]);
+    expect(new Set(resets)).toEqual(new Set([WINDOW_US]));
+    const admitted = { a: 2, b: 2, many: 2, text: 1, c: 1, d: 1 };
+    for (const [client, count] of Object.entries(admitted)) {
+      expect(await scores(`rl:${client}`)).toEqual(Array(count).fill(reply[0]!));
+      expect(await redis.pttl(`rl:${client}`)).toBeWithin(1, 60_001);
+    }
   });
 
   test("drops admissions that lie in the future, so that a clock set back blocks nobody", async () => {

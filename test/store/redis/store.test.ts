@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { Redis } from "ioredis";
 import { openRedisStore } from "../../../src/store/redis/open.ts";
 import {
@@ -33,9 +34,12 @@ afterEach(async () => {
   await server.stop();
 });
 
-function openStore(producer: string, admitDeadlineMs = 2_000): RedisStore {
+function openStore(
+  producer: string,
+  { admitDeadlineMs = 2_000, url = server.url } = {},
+): RedisStore {
   return openRedisStore({
-    url: server.url,
+    url,
     limit: { max: 3, windowMs: 60_000 },
     producer,
     admitDeadlineMs,
@@ -101,7 +105,7 @@ test("tells of each reconnection, not of the first connection", async () => {
 });
 
 test("gives up a call to a server that hangs, and a late one uses no quota", async () => {
-  const hasty = openStore("hasty", 200);
+  const hasty = openStore("hasty", { admitDeadlineMs: 200 });
   await ready(hasty);
   process.kill(server.pid, "SIGSTOP");
   const admitted = outcome(hasty.admit([{ client: "late", wanted: 1 }]));
@@ -161,6 +165,36 @@ test("lists every supply that it counted, also on a server that was emptied", as
   await raw.flushall();
   expect(await store.apply("q", [add(0, 1, "a")])).toEqual([1]);
   expect([...(await store.read()).keys()]).toEqual(["a"]);
+});
+
+test("keeps its windows, each with its expiry, over a restart of a Redis that persists", async () => {
+  const entries = ["a", "b", "c"].map((client) => ({ client, wanted: 1 }));
+  for (let i = 0; i < 2; i++) await store.admit(entries);
+  await server.restart();
+  await ready(store);
+  for (const { client } of entries) expect(await raw.pttl(`rl:${client}`)).toBeWithin(1, 60_001);
+  const again = entries.map(({ client }) => ({ client, wanted: 2 }));
+  expect((await store.admit(again)).map(({ granted }) => granted)).toEqual([1, 1, 1]);
+});
+
+test("needs no more rights than SECURITY.md says", async () => {
+  const [, rules] = /user exchange (.+)/.exec(readFileSync("SECURITY.md", "utf8"))!;
+  await raw.call("ACL", ["SETUSER", "exchange", ...rules!.split(" ")]);
+  await raw.set("rl:text", "text");
+  const url = server.url.replace("//", "//exchange:a-long-password@");
+  const confined = openStore("confined", { url });
+  await ready(confined);
+  for (const clients of [["a", "b", "text"], ["a", "text", "c"], ["a"]]) {
+    const entries = clients.map((client) => ({ client, wanted: 1 }));
+    for (const { granted } of await confined.admit(entries)) expect(granted).toBe(1);
+  }
+  await raw.set("rl:text", "text");
+  const admissions = [{ id: "x", ageMs: 5 }];
+  await confined.restore(["a", "text"].map((client) => ({ client, admissions })));
+  expect(await confined.apply("p", [add(0, 1)])).toEqual([1]);
+  expect((await confined.read()).get("s")!.get("total_reqs")).toBe("1");
+  await confined.forget("p", ["s"]);
+  confined.close();
 });
 
 test("touches no key but the limiter's and the statistics'", async () => {
