@@ -1,5 +1,6 @@
 import type { CounterStore, WindowLimit, WindowStore } from "../store.ts";
 import { connectRedis } from "./connect.ts";
+import { connectLimiter } from "./limiter-connection.ts";
 import { createRedisStore } from "./store.ts";
 
 const DEADLINE_MS = 1_000;
@@ -18,16 +19,19 @@ export interface OpenRedisOptions {
 /** Connects, without waiting for it, and makes the store on two connections. */
 export function openRedisStore(options: OpenRedisOptions): CounterStore & WindowStore {
   const { url, limit, producer, admitDeadlineMs, onError, onReconnect } = options;
-  const connect = (role: string) =>
-    connectRedis({ url, name: `exchange-${role}`, onError: (error) => onError(role, error) });
-  const stats = connect("stats");
+  const connection = (role: string) => ({
+    url,
+    name: `exchange-${role}`,
+    onError: (error: Error) => onError(role, error),
+  });
+  const stats = connectRedis(connection("stats"));
   let wasReady = false;
   stats.on("ready", () => {
     if (wasReady) onReconnect();
     wasReady = true;
   });
   return createRedisStore({
-    limiter: connect("limiter"),
+    connectLimiter: (onReady) => connectLimiter(connection("limiter"), onReady),
     stats,
     limit,
     producer,

@@ -1,14 +1,17 @@
-import type { Redis } from "ioredis";
+/** What a script needs of a connection. */
+export interface ScriptCaller {
+  call(command: string, args: string[]): Promise<unknown>;
+}
 
 /** A Lua script that is sent by its digest, and whole when the server does not know it. */
 export interface Script {
-  run(redis: Redis, keys: readonly string[], args: readonly string[]): Promise<unknown>;
+  run(redis: ScriptCaller, keys: readonly string[], args: readonly string[]): Promise<unknown>;
 }
 
 export function createScript(source: string): Script {
   const digest = new Bun.CryptoHasher("sha1").update(source).digest("hex");
 
-  async function run(redis: Redis, keys: readonly string[], args: readonly string[]) {
+  async function run(redis: ScriptCaller, keys: readonly string[], args: readonly string[]) {
     const operands = [String(keys.length), ...keys, ...args];
     try {
       return await redis.call("EVALSHA", [digest, ...operands]);

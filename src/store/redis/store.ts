@@ -14,6 +14,7 @@ import {
   type WindowStore,
 } from "../store.ts";
 import { admissionsKey, COUNTED_SUPPLIES_KEY, countersKey } from "./keys.ts";
+import type { LimiterConnection } from "./limiter-connection.ts";
 import admitSource from "./lua/admit.lua" with { type: "text" };
 import applySource from "./lua/apply.lua" with { type: "text" };
 import restoreSource from "./lua/restore.lua" with { type: "text" };
@@ -32,7 +33,7 @@ const SUPPLIES_PER_READ = 500;
 
 export interface RedisStoreOptions {
   /** Connection for admissions alone, so that they never queue behind statistics. */
-  limiter: Redis;
+  connectLimiter: (onReady: () => void) => LimiterConnection;
   stats: Redis;
   limit: WindowLimit;
   /** Unique to this process: it makes the members of the windows unique. */
@@ -45,21 +46,21 @@ export interface RedisStoreOptions {
 
 /** The store on one Redis server, the reference implementation. */
 export function createRedisStore(options: RedisStoreOptions): CounterStore & WindowStore {
-  const { limiter, stats, limit, producer, admitDeadlineMs, deadlineMs } = options;
+  const { connectLimiter, stats, limit, producer, admitDeadlineMs, deadlineMs } = options;
   const window = [String(limit.max), String(limit.windowMs * 1000)] as const;
   let batches = 0;
   let lastListed: readonly string[] = [];
   /** A reading of Redis's clock: made between these two moments of ours. */
   let serverClock: { us: number; sentMs: number; answeredMs: number } | undefined;
   // Known before the first admission, so that even that one carries a deadline.
-  limiter.on("ready", readServerClock);
+  const limiter = connectLimiter(readServerClock);
   const clockTimer = setInterval(readServerClock, CLOCK_EVERY_MS);
 
   async function readServerClock(): Promise<void> {
-    if (limiter.status !== "ready") return;
     const sentMs = performance.now();
-    const time = await within(limiter.time(), deadlineMs, "time").catch(() => undefined);
-    if (!time) return;
+    const call = limiter.call("TIME", []) as Promise<[seconds: string, us: string]>;
+    const time = await within(call, deadlineMs, "time").catch(() => undefined);
+    if (!time) return; // Away or silent.
     const [seconds, us] = time;
     noteServerClock(Number(seconds) * 1e6 + Number(us), sentMs);
   }
@@ -186,7 +187,7 @@ export function createRedisStore(options: RedisStoreOptions): CounterStore & Win
   function close() {
     clearInterval(clockTimer);
     // Not quit(): that would wait for a Redis that is away.
-    limiter.disconnect();
+    limiter.close();
     stats.disconnect();
   }
 
