@@ -38,6 +38,7 @@ export const ringBytes = (admissions: number) =>
 export interface AdmissionRing {
   /**
    * Looks a client up. The other calls are about this one, and what it had at this moment.
+   * @param windowMs  the same at every call, or shorter: what was older once may be gone
    * @returns how many admissions it has that are younger than `windowMs`
    */
   find(client: string, nowMs: number, windowMs: number): number;
