@@ -76,7 +76,7 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
       if (!peak) continue;
       const load = { connections, pacedBy, rate: peak / 2 };
       samples.push(await take(scenario, act, round, load));
-      if (pacedBy !== scenario.name || !reference) continue;
+      if (pacedBy !== scenario.name || isReference || !reference) continue;
       await take(reference, referenceAct!, round, load);
     }
     try {
@@ -128,7 +128,8 @@ function listVariants({ scenarios, connections }: Plan): Variant[] {
       const { name, pacedBy } = scenario;
       if (!isChosen(pacedBy)) return [];
       const own = row(scenario, count, pacedBy);
-      return reference && pacedBy === name ? [row(reference, count, pacedBy), own] : [own];
+      const isBeside = reference && reference !== scenario && pacedBy === name;
+      return isBeside ? [row(reference, count, pacedBy), own] : [own];
     }),
   );
   return [...closed, ...paced];

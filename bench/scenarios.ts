@@ -72,6 +72,7 @@ export const SCENARIOS: readonly Scenario[] = [
     plain: "reference.ts",
     clients: "distinct",
     answers: { "200": [1, 1] },
+    pacedBy: REFERENCE,
   },
   {
     name: "raw",

@@ -21,7 +21,7 @@ export async function runSoak(plan: Plan, bench: Bench, seconds: number) {
   const soaks: Soak[] = [];
   const problems: string[] = [];
   for (const scenario of plan.scenarios) {
-    if (scenario.pacedBy !== scenario.name) continue;
+    if (!scenario.exchange || scenario.pacedBy !== scenario.name) continue;
     const group = bench.children.group();
     const { target, traffic } = await openAct(plan, bench, scenario, group);
     bench.say(`soaking ${scenario.name} for ${seconds} s`);

@@ -40,6 +40,8 @@ export interface Row extends Readonly<Record<(typeof FIGURES)[number], Spread>> 
   readonly ratio: Spread | undefined;
   /** 99th percentile over that of the reference. */
   readonly p99Ratio: Spread | undefined;
+  /** The same over that of the reference at half of its own peak. */
+  readonly p99OwnRatio: Spread | undefined;
   /** The same over another scenario. */
   readonly against: Comparison | undefined;
   /** Shares of 1 over all rounds, the most frequent first. */
@@ -62,6 +64,7 @@ export function summarize(variants: readonly Variant[]): Row[] {
       ...figures,
       ratio: reference?.cpu,
       p99Ratio: reference?.p99,
+      p99OwnRatio: pacedBy ? compare(variant, REFERENCE, variants, REFERENCE)?.p99 : undefined,
       against: scenario.against ? compare(variant, scenario.against, variants) : undefined,
       answers: shares(samples),
       figures: spreadFigures(samples),
@@ -73,12 +76,13 @@ function compare(
   { connections, pacedBy, samples }: Variant,
   name: string,
   variants: readonly Variant[],
+  otherPacedBy = pacedBy,
 ): Comparison | undefined {
   const other = variants.find(
     (candidate) =>
       candidate.scenario.name === name &&
       candidate.connections === connections &&
-      candidate.pacedBy === pacedBy,
+      candidate.pacedBy === otherPacedBy,
   );
   if (!other) return undefined;
   const over = (of: (sample: Sample) => number) =>

@@ -53,6 +53,7 @@ test(
     expect(
       paced.map(({ scenario, pacedBy }: Record<string, string>) => [scenario, pacedBy]),
     ).toEqual([
+      ["reference", "reference"],
       ["reference", "distinct-redis"],
       ["distinct-redis", "distinct-redis"],
       ["reference", "distinct-embedded"],

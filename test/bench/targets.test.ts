@@ -27,8 +27,8 @@ test("a target for some number of connections looks at no other row", () => {
 });
 
 test("latency is judged at the fixed rate alone", () => {
-  const closed = row({ scenario: "distinct-redis", p99Ratio: spread(1) });
-  const paced = row({ ...closed, pacedBy: "distinct-redis", p99Ratio: spread(4) });
+  const closed = row({ scenario: "distinct-redis", p99OwnRatio: spread(1) });
+  const paced = row({ ...closed, pacedBy: "distinct-redis", p99OwnRatio: spread(4) });
   expect(verdictOf("p99 at half the peak rate, Redis", [closed])).toBe("not measured");
   expect(verdictOf("p99 at half the peak rate, Redis", [closed, paced])).toBe("missed");
 });
