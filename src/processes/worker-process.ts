@@ -8,6 +8,14 @@ import type { WorkerEnd } from "./restart-policy.ts";
  */
 const START_SILENT_MS_MAX = 15_000;
 
+/** What a worker runs with, unless the environment says otherwise. */
+const WORKER_ENVIRONMENT = {
+  NODE_ENV: "production",
+  // Milliseconds. Bun's allocator gives holes in its pages back so often that under load it costs
+  // 8 % of a bid; once a second keeps a worker as small.
+  MIMALLOC_PURGE_HOLES_MIN_INTERVAL: "1000",
+};
+
 type WorkerState = "starting" | "serving" | "stopping" | "ended";
 
 export interface WorkerProcess {
@@ -50,7 +58,7 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
   let readyAtMs: number | undefined;
 
   const child: Subprocess = Bun.spawn([process.execPath, Bun.main, "worker"], {
-    env: { ...process.env, NODE_ENV: process.env.NODE_ENV ?? "production" },
+    env: { ...WORKER_ENVIRONMENT, ...process.env },
     stdin: "ignore",
     stdout: "inherit",
     stderr: "inherit",
