@@ -36,7 +36,7 @@ export type ReadBid =
   | { readonly body: BidBody; readonly country: string }
   | { readonly code: ProblemCode; readonly detail: string; readonly violations?: Violation[] };
 
-/** Answers a request by what it holds. Handed over, and not awaited: a promise less for each bid. */
+/** Answers a request by what it holds: handed over, not awaited, which is a promise less a bid. */
 export type ReadBidRequest = <Answer>(
   request: Request,
   answer: (read: ReadBid) => Answer | Promise<Answer>,
