@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { type OpenLimiterOptions, openLimiter } from "../../src/limiter/open-limiter.ts";
+import { windowsOf } from "../support/windows.ts";
+
+const LIMIT = { max: 1, windowMs: 60_000 };
+
+const open = (given: Partial<OpenLimiterOptions>) =>
+  openLimiter({
+    limit: LIMIT,
+    capacity: 10,
+    store: undefined,
+    openWindows: () => windowsOf(LIMIT),
+    workers: 3,
+    onStoreError: "closed",
+    producer: "p",
+    onChange: () => {},
+    ...given,
+  });
+
+test("is off where the limit is 0, and opens no windows then", () => {
+  const openWindows = () => {
+    throw new Error("opened");
+  };
+  const { limiter, withoutStore } = open({ limit: { ...LIMIT, max: 0 }, openWindows });
+  expect([limiter, withoutStore]).toEqual([undefined, "off"]);
+});
+
+test("without a store keeps its limits, whatever the setting for outages", () => {
+  const { limiter, withoutStore, isFallbackActive } = open({});
+  expect([withoutStore, isFallbackActive()]).toEqual(["kept", false]);
+  expect(limiter!.admit("a")).toMatchObject({ isAdmitted: true });
+  expect(limiter!.admit("a")).toMatchObject({ isAdmitted: false });
+});
+
+test("with a store asks it, and does what the setting says while it is away", async () => {
+  const store = {
+    admit: () => Promise.reject(new Error("away")),
+    restore: () => Promise.reject(new Error("away")),
+  };
+  const { limiter, withoutStore, stop } = open({ store });
+  expect(withoutStore).toBe("closed");
+  await expect(limiter!.admit("a") as Promise<unknown>).rejects.toThrow("store is away");
+  stop();
+});
