@@ -138,6 +138,8 @@ describe("a request of broken framing", () => {
 
 describe("many requests on one connection at once", () => {
   const MANY = 1_000;
+  const bidOf = (n: number) => ({ supplyId: "supply1", country: "US", client: clientAddress(n) });
+  const manyBids = () => Array.from({ length: MANY }, (_, n) => bidOf(2 ** 23 + n));
 
   test("are answered in order where the answer is there at once", async () => {
     await using exchange = await startExchange({ env: { WORKERS: "1" } });
@@ -150,14 +152,23 @@ describe("many requests on one connection at once", () => {
     socket.close();
   });
 
+  test("are auctions that are held and counted once each where nobody is waited for", async () => {
+    await using exchange = await startExchange({ env: DISTINCT });
+    const socket = await openSocket(exchange.port);
+    socket.send(manyBids().map(formatBid).join(""));
+    await until("all answers", () => statusesOf(socket).length === MANY || socket.isClosed());
+    expect(new Set(statusesOf(socket))).toEqual(new Set([200, 400]));
+    expect((await readStat(exchange.url)).supply1!.total_reqs).toBe(MANY);
+    socket.close();
+  });
+
   // Bun serves one request of a connection at a time and closes it on a second one that comes
   // before the first is answered.
   test("that must wait end the connection: what was held is counted once, other clients go on", async () => {
-    await using exchange = await startExchange({ env: DISTINCT });
+    await using exchange = await startExchange({ env: { ...DISTINCT, BIDDER_LATENCY_MS: "5-5" } });
     const load = startSteadyLoad({ port: exchange.port, rate: 100, connections: 4 });
     await untilAnswered(load, 20);
-    const bidOf = (n: number) => ({ supplyId: "supply1", country: "US", client: clientAddress(n) });
-    const sent = Array.from({ length: MANY }, (_, n) => bidOf(2 ** 23 + n));
+    const sent = manyBids();
     const socket = await openSocket(exchange.port);
     socket.send(sent.map(formatBid).join(""));
     await until("the connection ends", () => socket.isClosed());
