@@ -62,18 +62,11 @@ export function createRecorder(options: RecorderOptions): Recorder {
   let isFlushQueued = false;
   let isFailing = false;
   let timesBack = 0;
-  /** Counted so long ago that it is released once the store was asked about it. */
-  let releasable = 0;
   const stopTicking = every(flushMs, tick);
 
   function tick(): void {
-    // Released is what the store still holds after the retention, however long it was away.
-    if (hasKeptFor(RETENTION_MS + RELEASE_EVERY_MS)) {
-      releasable = keptFor(RETENTION_MS);
-      counter.recheckBelow(releasable);
-    }
-    const isDone = journal.committed() === counter.counted() && counter.isSure();
-    if (isFlushQueued || isDone) return;
+    const isCounted = journal.committed() === counter.counted() && counter.isSure();
+    if (isFlushQueued || (isCounted && !isReleaseDue())) return;
     drain().catch(() => {}); // `onChange` has told it; the next tick tries again.
   }
 
@@ -98,19 +91,23 @@ export function createRecorder(options: RecorderOptions): Recorder {
   async function flush(): Promise<void> {
     isFlushQueued = false;
     const position = journal.committed();
-    const isRechecking = !counter.isSure();
-    const askedBelow = releasable;
+    // Released is what the store still holds after the retention, however long it was away.
+    const below = isReleaseDue() ? keptFor(RETENTION_MS) : undefined;
+    if (below !== undefined) counter.recheckBelow(below);
     await counter.countUpTo(position);
     if (counter.timesBack() > timesBack) kept.length = 0; // All of it was counted again just now.
     timesBack = counter.timesBack();
-    if (isRechecking) release(askedBelow);
+    if (below !== undefined) release(below);
     const last = kept[kept.length - 1];
     if (position > (last?.position ?? journal.tail())) {
       kept.push({ position, countedAtMs: now() });
     }
   }
 
-  const hasKeptFor = (ms: number) => kept.length > 0 && kept[0]!.countedAtMs <= now() - ms;
+  function isReleaseDue(): boolean {
+    const [oldest] = kept;
+    return oldest !== undefined && oldest.countedAtMs <= now() - RETENTION_MS - RELEASE_EVERY_MS;
+  }
 
   /** The position below which everything was counted so long ago. */
   function keptFor(ms: number): number {

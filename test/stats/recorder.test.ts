@@ -28,7 +28,8 @@ interface Bench extends Disposable {
   total(): bigint;
 }
 
-function createBench(ringWords?: number): Bench {
+/** @param turns  of the event loop, as many as ticks, that a call of the store takes */
+function createBench(ringWords?: number, turns = 0): Bench {
   const journal = journalInMemory(ringWords);
   const store = createScriptedStore();
   const changes: string[] = [];
@@ -37,7 +38,10 @@ function createBench(ringWords?: number): Bench {
   const counter = createJournalCounter({
     journal,
     producer: "p",
-    apply: store.apply,
+    async apply(producer, batch) {
+      for (let turn = 0; turn < turns; turn++) await eventLoopTurn();
+      return store.apply(producer, batch);
+    },
     onLost(_supplyId, records) {
       bench.lost += records;
     },
@@ -67,7 +71,7 @@ function createBench(ringWords?: number): Bench {
       for (let passed = 0; passed < ms; passed += FLUSH_MS) {
         nowMs += FLUSH_MS;
         tick?.();
-        await new Promise((resolve) => setImmediate(resolve));
+        await eventLoopTurn();
       }
     },
     isTicking: () => tick !== undefined,
@@ -76,6 +80,8 @@ function createBench(ringWords?: number): Bench {
   };
   return bench;
 }
+
+const eventLoopTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 const recordSome = ({ recorder }: Bench, count: number) => {
   for (let i = 0; i < count; i++) recorder.record(auction);
@@ -280,6 +286,17 @@ describe("retention", () => {
     }
     expect(bench.lost).toBe(0);
   });
+});
+
+test("releases also where each call of the store outlasts some ticks", async () => {
+  using bench = createBench(undefined, 5);
+  for (let passed = 0; passed < 2 * RETENTION_MS; passed += FLUSH_MS) {
+    recordSome(bench, 1);
+    await bench.pass(FLUSH_MS);
+  }
+  const keptWords = bench.journal.committed() - bench.journal.tail();
+  expect(keptWords).toBeLessThan(0.75 * bench.journal.committed());
+  expect(bench.changes).toEqual([]);
 });
 
 describe("recheck", () => {
