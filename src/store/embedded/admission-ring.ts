@@ -11,10 +11,10 @@
  *              them is found in a logarithmic number of steps
  *   nth        which of the client's this is
  *
- * Position 0 is none. Nothing is deleted: who walks a chain stops at what is too old, and the ring
- * writes over the oldest. A new head is set by compare and swap, which fails where another process
- * was faster: who decided on the old chain decides anew. So processes share the bytes without a
- * lock, and one that is killed at any instruction leaves an unused node and no more.
+ * Position 0 is none. Nothing is deleted: the ring writes over the oldest, and who walks a chain
+ * stops there. A new head is set by compare and swap, which fails where another process was faster:
+ * who decided on the old chain decides anew. So processes share the bytes without a lock, and one
+ * that is killed at any instruction leaves an unused node and no more.
  */
 const HEADER_WORDS = 16;
 const HEADER_LAST = 0; // The position that was given away last.
@@ -27,10 +27,10 @@ const PREVIOUS = 5;
 const JUMP = 6;
 const NTH = 7;
 
-/** Clocks of the processes that share a ring differ by less than this. */
-const SKEW_MS = 1_000;
+/** What is to be written over next may be written over while it is read, so it is read no more. */
+const UNREAD_SHARE = 1 / 16;
 
-/** Bytes of a ring of so many admissions, a power of two: 34 for each. */
+/** Bytes of a ring of so many admissions, a power of two: 34 for each. The oldest 1/16 is not read. */
 export const ringBytes = (admissions: number) =>
   (HEADER_WORDS + admissions * NODE_WORDS + admissions / 2) * 4;
 
@@ -41,12 +41,12 @@ export interface AdmissionRing {
    * @param windowMs  the same at every call, or shorter: what was older once may be gone
    * @returns how many admissions it has that are younger than `windowMs`
    */
-  find(client: string, nowMs: number, windowMs: number): number;
-  /** Time of the `nth` newest admission, from 1 to what `find` has returned. Milliseconds. */
+  lookUp(client: string, nowMs: number, windowMs: number): number;
+  /** Time of the `nth` newest admission, from 1 to what `lookUp` has returned. Milliseconds. */
   timeOf(nth: number): number;
   /**
    * Adds an admission, the newest of the client whatever its time.
-   * @returns false where another process has added one meanwhile: nothing was added, find it again
+   * @returns false where another process has added one meanwhile: nothing was added, look again
    */
   append(atMs: number): boolean;
 }
@@ -57,8 +57,7 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
   const times = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
   const slots = (words.length - HEADER_WORDS) / (NODE_WORDS + 0.5);
   const heads = HEADER_WORDS + slots * NODE_WORDS;
-  // What is to be written over next may be written over while it is read.
-  const kept = slots - slots / 16;
+  const kept = slots * (1 - UNREAD_SHARE);
   // Secret, so that nobody finds clients that share a key or crowd a bucket.
   Atomics.compareExchange(words, HEADER_SEED, 0, randomInt32());
   const seed = words[HEADER_SEED]!;
@@ -68,10 +67,11 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
   let bucket = 0;
   let head = 0;
   let last = 0;
-  /** Of the client looked up; 0: it has none. */
-  let newest = 0;
-  /** Before the newest in the chain; 0: that is the head. */
+  /** The client's node in the chain, and the one that leads to it; 0: none, the head does. */
+  let own = 0;
   let before = 0;
+  /** The same node where it is young enough. */
+  let newest = 0;
   let nowMs = 0;
   let windowMs = 0;
 
@@ -84,7 +84,7 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
   const isOlder = (position: number, than: number) =>
     isKept(position) && (last - position) >>> 0 > (last - than) >>> 0;
 
-  function find(client: string, atMs: number, forMs: number): number {
+  function lookUp(client: string, atMs: number, forMs: number): number {
     nowMs = atMs;
     windowMs = forMs;
     low = Bun.hash.murmur32v3(client, seed) | 0;
@@ -92,20 +92,19 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
     bucket = heads + (low & (slots / 2 - 1));
     head = Atomics.load(words, bucket);
     last = Atomics.load(words, HEADER_LAST);
-    newest = 0;
     before = 0;
-    let position = isKept(head) ? head : 0;
-    while (position !== 0 && ageOf(position) < windowMs + SKEW_MS) {
-      if (wordAt(position, KEY_LOW) === low && wordAt(position, KEY_HIGH) === high) {
-        if (ageOf(position) < windowMs) newest = position;
-        break;
-      }
-      const neighbour = wordAt(position, NEIGHBOUR);
-      before = position;
-      position = isOlder(neighbour, position) ? neighbour : 0;
+    own = isKept(head) ? head : 0;
+    while (own !== 0 && !isOfClient(own)) {
+      before = own;
+      const neighbour = wordAt(own, NEIGHBOUR);
+      own = isOlder(neighbour, own) ? neighbour : 0;
     }
+    newest = own !== 0 && ageOf(own) < windowMs ? own : 0;
     return newest === 0 ? 0 : 1 + nthSince(furthest(slots), newest);
   }
+
+  const isOfClient = (position: number) =>
+    wordAt(position, KEY_LOW) === low && wordAt(position, KEY_HIGH) === high;
 
   const timeOf = (nth: number) => timeAt(furthest(nth));
 
@@ -133,16 +132,16 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
     times[node >> 1] = atMs;
     words[node + KEY_LOW] = low;
     words[node + KEY_HIGH] = high;
-    words[node + NEIGHBOUR] = newest !== 0 && newest === head ? wordAt(newest, NEIGHBOUR) : head;
+    words[node + NEIGHBOUR] = own !== 0 && own === head ? wordAt(own, NEIGHBOUR) : head;
     words[node + PREVIOUS] = newest;
     words[node + JUMP] = newest === 0 ? position : jumpFrom(newest);
     words[node + NTH] = newest === 0 ? 1 : wordAt(newest, NTH) + 1;
     // The commit point. Atomic, so that no compiler moves a word of the node behind it.
     if (Atomics.compareExchange(words, bucket, head, position) !== head) return false;
-    // The chain leads to the one before by way of this one. Where the link has changed, it stays.
-    if (newest !== 0 && newest !== head) {
+    // A chain holds each client once. Where the link has changed meanwhile, the old one stays in it.
+    if (own !== 0 && own !== head) {
       const link = nodeAt(before) + NEIGHBOUR;
-      Atomics.compareExchange(words, link, newest, wordAt(newest, NEIGHBOUR));
+      Atomics.compareExchange(words, link, own, wordAt(own, NEIGHBOUR));
     }
     return true;
   }
@@ -161,7 +160,7 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
     return isPair ? further : previous;
   }
 
-  return { find, timeOf, append };
+  return { lookUp, timeOf, append };
 }
 
 const randomInt32 = () => crypto.getRandomValues(new Int32Array(1))[0]! | 1;

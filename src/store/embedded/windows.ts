@@ -65,7 +65,7 @@ export function createWindows(options: WindowsOptions): Windows {
    */
   function append(client: string, nowMs: number, most: number): number {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const known = ring.find(client, nowMs, windowMs);
+      const known = ring.lookUp(client, nowMs, windowMs);
       if (known >= most) return known;
       const newestMs = known > 0 ? ring.timeOf(1) : 0;
       // Not before the newest, which another process's clock may have put later.
