@@ -57,7 +57,7 @@ export interface AppOptions {
   catalog: Catalog;
   /** Calls the supervisor. */
   call: StoreCall;
-  clock: SharedClock;
+  clock: SharedClock | undefined; // None where no windows are shared.
   logger: Logger;
   /** Words of the journal's ring. */
   ringWords?: number;
@@ -192,7 +192,7 @@ function openWorkerLimiter(options: AppOptions, store: OpenLimiterOptions["store
   const policy = config.RATE_LIMIT_ON_ERROR;
   return openLimiter({
     store,
-    openWindows: () => openWindows(windowsPath!, limit, clock),
+    openWindows: () => openWindows(windowsPath!, limit, clock!),
     limit,
     capacity: AUCTIONS_MAX,
     workers: config.WORKERS,

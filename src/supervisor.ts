@@ -21,7 +21,7 @@ import { createRecovery } from "./stats/recovery.ts";
 import { openCounterFile } from "./store/embedded/counters.ts";
 import { answerStoreCall, isStoreCall } from "./store/embedded/remote.ts";
 import { createEmbeddedStore } from "./store/embedded/store.ts";
-import { createWindowsFile } from "./store/embedded/windows-file.ts";
+import { createWindowsFile, removeWindowsFile } from "./store/embedded/windows-file.ts";
 import { openRedisStore } from "./store/redis/open.ts";
 import { answersWithin, type CounterStore, STORE_WAIT_MS } from "./store/store.ts";
 
@@ -61,8 +61,10 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   let spawned = 0;
   let isEnding = false;
   const store = await orExit(() => openStore(config, boot, logger, onStoreBack));
+  const windowsPath = join(config.DATA_DIR, "windows");
+  removeWindowsFile(windowsPath);
   const windows = await orExit(() =>
-    keepsWindows(config) ? createWindowsFile(join(config.DATA_DIR, "windows")) : undefined,
+    keepsWindows(config) ? createWindowsFile(windowsPath) : undefined,
   );
   const lossWatch = createLossWatch({
     read: store.read,

@@ -57,7 +57,7 @@ export function runWorker(): void {
     try {
       catalogPath = order.catalogPath;
       await refresh();
-      const clock = await readSharedClock(() => calls.call(CLOCK, null) as Promise<number>);
+      const clock = order.windowsPath === undefined ? undefined : await askForClock();
       app = createApp({ order, catalog: first!, call: calls.call, clock, logger });
       first = undefined;
       await app.prepare();
@@ -66,6 +66,8 @@ export function runWorker(): void {
       fail(err);
     }
   }
+
+  const askForClock = () => readSharedClock(() => calls.call(CLOCK, null) as Promise<number>);
 
   /** In slices: bids go on meanwhile, on the catalog that they know. */
   async function readCatalog(): Promise<void> {

@@ -53,9 +53,9 @@ interface Owed {
 const FAILURES_MAX = 5;
 const PROBE_MS = 250;
 /**
- * Admissions that each worker remembers for the case of an outage, and while it lasts: those of the
- * store as well. Beyond it the oldest is forgotten, and its client may get one more across a
- * transition than stated below. A power of two.
+ * Admissions, of which each worker remembers 15/16 for the case of an outage, and while it lasts:
+ * those of the store as well. Beyond it the oldest is forgotten, and its client may get one more
+ * across a transition than stated below. A power of two.
  */
 const SHADOW_MAX = 131_072;
 /** Admissions that wait to be put back. Beyond it the oldest tenth is let go. */

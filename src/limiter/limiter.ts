@@ -34,8 +34,8 @@ const PACE_MS = 1;
 /** Decides which requests go on. */
 export interface Limiter {
   /**
-   * The verdict at once where it is known, else when the store has answered.
-   * @throws MailboxFullError, or what the store rejected with
+   * The verdict at once where it is known, else when the store has answered. Never throws; rejects
+   * with MailboxFullError, or with what kept the store or the windows from a verdict.
    */
   admit(client: string): Verdict | Promise<Verdict>;
   hasRoom(): boolean;

@@ -5,8 +5,12 @@ import type { Limiter } from "./limiter.ts";
 export function createWindowsLimiter({ admit }: Windows): Limiter {
   return {
     admit(client) {
-      const { granted, remaining, resetMs } = admit(client);
-      return { isAdmitted: granted === 1, remaining, resetMs };
+      try {
+        const { granted, remaining, resetMs } = admit(client);
+        return { isAdmitted: granted === 1, remaining, resetMs };
+      } catch (fault) {
+        return Promise.reject(fault); // As any limiter that has no verdict.
+      }
     },
     hasRoom: () => true, // Nobody waits.
   };

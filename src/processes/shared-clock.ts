@@ -12,6 +12,7 @@ const READINGS = 5;
  * A process's own clock begins with it. What the other one's says was read between question and
  * answer, so the quickest of some answers tells it best.
  * @param ask  reads the other clock
+ * @throws what `ask` rejects with
  */
 export async function readSharedClock(
   ask: () => Promise<number>,

@@ -12,7 +12,7 @@ export interface AdmitResult {
   readonly granted: number;
   /** Admissions left in the window after these. */
   readonly remaining: number;
-  /** Milliseconds, with fractions, until the oldest admission leaves the window; above 0. */
+  /** Milliseconds, with fractions, until one more fits, at most the window; above 0. */
   readonly resetMs: number;
 }
 

@@ -2,6 +2,17 @@ import { expect, test } from "bun:test";
 import { createWindowsLimiter } from "../../src/limiter/windows-limiter.ts";
 import { windowsOf } from "../support/windows.ts";
 
+test("rejects, and does not throw, where there is no verdict", async () => {
+  const fault = new Error("lost");
+  const limiter = createWindowsLimiter({
+    admit() {
+      throw fault;
+    },
+    note() {},
+  });
+  await expect(limiter.admit("a") as Promise<unknown>).rejects.toBe(fault);
+});
+
 test("answers at once, and refuses beyond the limit until the oldest admission leaves", () => {
   let nowMs = 0;
   const limiter = createWindowsLimiter(windowsOf({ max: 2, windowMs: 1_000 }, () => nowMs));

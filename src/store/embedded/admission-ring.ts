@@ -30,7 +30,7 @@ const NTH = 7;
 /** What is to be written over next may be written over while it is read, so it is read no more. */
 const UNREAD_SHARE = 1 / 16;
 
-/** Bytes of a ring of so many admissions, a power of two: 34 for each. The oldest 1/16 is not read. */
+/** Bytes of a ring of so many admissions, a power of two: 34 for each. */
 export const ringBytes = (admissions: number) =>
   (HEADER_WORDS + admissions * NODE_WORDS + admissions / 2) * 4;
 
@@ -138,7 +138,7 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
     words[node + NTH] = newest === 0 ? 1 : wordAt(newest, NTH) + 1;
     // The commit point. Atomic, so that no compiler moves a word of the node behind it.
     if (Atomics.compareExchange(words, bucket, head, position) !== head) return false;
-    // A chain holds each client once. Where the link has changed meanwhile, the old one stays in it.
+    // A chain holds each client once, but where its link has changed meanwhile.
     if (own !== 0 && own !== head) {
       const link = nodeAt(before) + NEIGHBOUR;
       Atomics.compareExchange(words, link, own, wordAt(own, NEIGHBOUR));

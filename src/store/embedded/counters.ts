@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { offsetField } from "../counters.ts";
 import { type ApplyReply, CounterError, type Counters, type SupplyIncrements } from "../store.ts";
 
-/** 18 digits: room for any increment below 2^53 * 1000, as in apply.lua. */
+/** 18 digits: room for any increment below 2^53, as in apply.lua. */
 const COUNTABLE_MAX = 10n ** 18n;
 
 /** Counters in one SQLite file with one writer; the compare and set of apply.lua. */

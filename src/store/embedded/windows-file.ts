@@ -5,10 +5,10 @@ import { admissionRingOver, ringBytes } from "./admission-ring.ts";
 import { createWindows, type Windows, type WindowsOptions } from "./windows.ts";
 
 /**
- * Most admissions remembered: in the default window 35,000 a second. Beyond it the oldest is
- * forgotten, and its client may get one more. A power of two; 68 MiB.
+ * Of admissions; 15/16 of them are remembered, in the default window 32,000 a second. Beyond it the
+ * oldest is forgotten, and its client may get one more. A power of two; 68 MiB.
  */
-const ADMISSIONS_MAX = 2 ** 21;
+const RING_ADMISSIONS = 2 ** 21;
 
 /** The windows of a host, in a file that its processes map. */
 export interface WindowsFile {
@@ -16,11 +16,14 @@ export interface WindowsFile {
   remove(): void;
 }
 
+/** Also of an earlier start, which may have had other settings and a sudden end. */
+export const removeWindowsFile = (path: string): void => rmSync(path, { force: true });
+
 /** Empty windows, in place of those of an earlier start. @throws Error when the disk refuses */
 export function createWindowsFile(path: string): WindowsFile {
-  const remove = () => rmSync(path, { force: true });
+  const remove = () => removeWindowsFile(path);
   remove();
-  createMappedFile(path, ringBytes(ADMISSIONS_MAX));
+  createMappedFile(path, ringBytes(RING_ADMISSIONS));
   return { path, remove };
 }
 

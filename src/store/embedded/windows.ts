@@ -4,7 +4,7 @@ import type { AdmissionRing } from "./admission-ring.ts";
 /** The limiter's windows in memory: the sliding-window log of admit.lua. */
 export interface Windows {
   /**
-   * @param wanted  requests of this client, at least 1
+   * @param wanted  requests of this client, at least 1, decided one after the other
    * @throws Error when other processes were faster, each time
    */
   admit(client: string, wanted?: number): AdmitResult;

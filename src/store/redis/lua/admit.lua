@@ -19,7 +19,7 @@
                        are in it, until so many have left that one more fits}
            {now_us} alone when the deadline had passed: nothing was admitted or written.
   Cost     three commands for the first client not seen in the window and one for each other such
-           client, up to eight for the rest; keys expire one window after their last admission.
+           client; for the rest up to 6 + wanted. Keys expire one window after their last admission.
 ]]
 local max, window_us, deadline_us = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local batch = ARGV[4]

@@ -17,7 +17,7 @@
 local key, offset_field, from, to = KEYS[1], ARGV[1], ARGV[2], ARGV[3]
 
 -- What HINCRBY takes as a number: no leading zeros. 18 digits leave room for any increment below
--- 2^53 * 1000.
+-- 2^53.
 local function is_countable(value)
   if not value or value == "0" then
     return true
