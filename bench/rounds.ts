@@ -2,7 +2,7 @@ import type { ChildGroup, Children } from "./children.ts";
 import type { CpuClock } from "./cpu.ts";
 import { type LoadOptions, runLoad } from "./load.ts";
 import { measure, type Sample } from "./measure.ts";
-import { REFERENCE, type Scenario, unexpectedAnswers } from "./scenarios.ts";
+import { paces, REFERENCE, type Scenario, unexpectedAnswers } from "./scenarios.ts";
 import { type Act, stageScenario } from "./stage.ts";
 import { runWrk } from "./wrk.ts";
 
@@ -76,7 +76,7 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
       if (!peak) continue;
       const load = { connections, pacedBy, rate: peak / 2 };
       samples.push(await take(scenario, act, round, load));
-      if (pacedBy !== scenario.name || isReference || !reference) continue;
+      if (!reference || !paces(scenario)) continue;
       await take(reference, referenceAct!, round, load);
     }
     try {
@@ -125,11 +125,10 @@ function listVariants({ scenarios, connections }: Plan): Variant[] {
   const closed = connections.flatMap((count) => scenarios.map((scenario) => row(scenario, count)));
   const paced = connections.flatMap((count) =>
     scenarios.flatMap((scenario) => {
-      const { name, pacedBy } = scenario;
+      const { pacedBy } = scenario;
       if (!isChosen(pacedBy)) return [];
       const own = row(scenario, count, pacedBy);
-      const isBeside = reference && reference !== scenario && pacedBy === name;
-      return isBeside ? [row(reference, count, pacedBy), own] : [own];
+      return reference && paces(scenario) ? [row(reference, count, pacedBy), own] : [own];
     }),
   );
   return [...closed, ...paced];

@@ -61,6 +61,10 @@ const REFUSALS: Scenario["answers"] = {
 const WIDE_AUCTIONS: Scenario["answers"] = { "200": [0.9, 1], no_bids: [0, 0.1] };
 
 export const REFERENCE = "reference";
+
+/** Whether the reference runs beside it, at half of its peak. */
+export const paces = ({ name, pacedBy }: Scenario) => pacedBy === name && name !== REFERENCE;
+
 const DISTINCT_REDIS = "distinct-redis";
 const DISTINCT_EMBEDDED = "distinct-embedded";
 

@@ -1,7 +1,7 @@
 import { runLoad } from "./load.ts";
 import { watchMemory } from "./memory.ts";
 import { type Bench, openAct, type Plan } from "./rounds.ts";
-import { unexpectedAnswers } from "./scenarios.ts";
+import { paces, unexpectedAnswers } from "./scenarios.ts";
 
 /** How the memory of a service grew under load. */
 export interface Soak {
@@ -21,7 +21,7 @@ export async function runSoak(plan: Plan, bench: Bench, seconds: number) {
   const soaks: Soak[] = [];
   const problems: string[] = [];
   for (const scenario of plan.scenarios) {
-    if (!scenario.exchange || scenario.pacedBy !== scenario.name) continue;
+    if (!paces(scenario)) continue;
     const group = bench.children.group();
     const { target, traffic } = await openAct(plan, bench, scenario, group);
     bench.say(`soaking ${scenario.name} for ${seconds} s`);

@@ -75,7 +75,7 @@ const TARGETS: readonly Target[] = [
     of: (rows) => rows("distinct-redis", undefined, true)?.p99OwnRatio,
   },
   {
-    name: "the same over the reference's at the same rate",
+    name: "p99 at half the peak rate, Redis: over the reference's at that same rate",
     limit: 3,
     stretch: 2,
     unit: "×",
@@ -89,7 +89,7 @@ const TARGETS: readonly Target[] = [
     of: (rows) => rows("distinct-embedded", undefined, true)?.p99OwnRatio,
   },
   {
-    name: "the same over the reference's at the same rate",
+    name: "p99 at half the peak rate, embedded: over the reference's at that same rate",
     limit: 3,
     stretch: 2,
     unit: "×",

@@ -5,7 +5,7 @@ import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
  * SIGBUS later.
  * @throws Error when it exists, or the folder or the disk refuses
  */
-export function createMappedFile(path: string, bytes: number): Uint8Array {
+export function allocateFile(path: string, bytes: number): void {
   const file = openSync(path, "wx");
   try {
     const zeros = new Uint8Array(2 ** 20);
@@ -18,8 +18,7 @@ export function createMappedFile(path: string, bytes: number): Uint8Array {
   } finally {
     closeSync(file);
   }
-  return openMappedFile(path);
 }
 
 /** The bytes of a file, shared with every other process that maps it. @throws Error */
-export const openMappedFile = (path: string): Uint8Array => Bun.mmap(path, { shared: true });
+export const mapFile = (path: string): Uint8Array => Bun.mmap(path, { shared: true });

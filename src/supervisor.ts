@@ -62,10 +62,8 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   let isEnding = false;
   const store = await orExit(() => openStore(config, boot, logger, onStoreBack));
   const windowsPath = join(config.DATA_DIR, "windows");
-  removeWindowsFile(windowsPath);
-  const windows = await orExit(() =>
-    keepsWindows(config) ? createWindowsFile(windowsPath) : undefined,
-  );
+  const hasWindows = keepsWindows(config);
+  await orExit(() => (hasWindows ? createWindowsFile : removeWindowsFile)(windowsPath));
   const lossWatch = createLossWatch({
     read: store.read,
     isOwn: (producer) => producer.startsWith(`${boot}-`),
@@ -97,7 +95,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
       const producer = `${boot}-${slot}-${++spawned}`;
       const journalPath = journals.pathOf(producer);
       const catalogPath = snapshotPath(config.DATA_DIR);
-      const paths = { journalPath, catalogPath, windowsPath: windows?.path };
+      const paths = { journalPath, catalogPath, windowsPath: hasWindows ? windowsPath : undefined };
       return { config, port, slot, producer, isStoreReady, ...paths };
     },
     async answer(name, argument) {
@@ -169,7 +167,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
     await Promise.race([recovery.settled(), Bun.sleep(LAST_FLUSH_MS)]);
     recovery.stop();
     store.close();
-    windows?.remove();
+    removeWindowsFile(windowsPath);
     unlock();
     logger.info("stopped");
     process.exit(exitCode);

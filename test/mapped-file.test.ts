@@ -1,21 +1,22 @@
 import { expect, test } from "bun:test";
 import { statSync, writeFileSync } from "node:fs";
-import { createMappedFile, openMappedFile } from "../src/mapped-file.ts";
+import { allocateFile, mapFile } from "../src/mapped-file.ts";
 import { createFolder } from "./support/folder.ts";
 
 test("one process's bytes are another mapping's, and the file has its whole size at once", () => {
   using folder = createFolder();
   const path = folder.path("bytes");
-  const bytes = createMappedFile(path, 3_000_000);
+  allocateFile(path, 3_000_000);
+  const bytes = mapFile(path);
   expect(statSync(path).size).toBe(3_000_000);
   expect(statSync(path).blocks * 512).toBeGreaterThanOrEqual(3_000_000);
   bytes[2_999_999] = 7;
-  expect(openMappedFile(path)[2_999_999]).toBe(7);
+  expect(mapFile(path)[2_999_999]).toBe(7);
 });
 
 test("a file that is there already stays as it is", () => {
   using folder = createFolder();
   writeFileSync(folder.path("bytes"), "mine");
-  expect(() => createMappedFile(folder.path("bytes"), 10)).toThrow("EEXIST");
+  expect(() => allocateFile(folder.path("bytes"), 10)).toThrow("EEXIST");
   expect(statSync(folder.path("bytes")).size).toBe(4);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { createMappedFile, openMappedFile } from "../mapped-file.ts";
+import { allocateFile, mapFile } from "../mapped-file.ts";
 import { createNames, readNames } from "./names.ts";
 import { type Journal, journalBytes, journalOver } from "./ring.ts";
 
@@ -17,13 +17,13 @@ const namesPath = (path: string) => path.replace(/\.journal$/, ".names");
  */
 export function createJournal(path: string, ringWords = RING_WORDS): Journal {
   assert(Number.isInteger(Math.log2(ringWords)) && ringWords >= 1024, "ring: a power of two");
-  const bytes = createMappedFile(path, journalBytes(ringWords));
-  return journalOver(bytes, createNames(namesPath(path)));
+  allocateFile(path, journalBytes(ringWords));
+  return journalOver(mapFile(path), createNames(namesPath(path)));
 }
 
 /** Maps the journal of a dead process, to read it. @throws Error when it is not one */
 export function openJournal(path: string): Journal {
-  return journalOver(openMappedFile(path), readNames(namesPath(path)));
+  return journalOver(mapFile(path), readNames(namesPath(path)));
 }
 
 /** Deletes a journal and its names. */

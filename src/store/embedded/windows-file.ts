@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { createMappedFile, openMappedFile } from "../../mapped-file.ts";
+import { allocateFile, mapFile } from "../../mapped-file.ts";
 import type { WindowLimit } from "../store.ts";
 import { admissionRingOver, ringBytes } from "./admission-ring.ts";
 import { createWindows, type Windows, type WindowsOptions } from "./windows.ts";
@@ -10,21 +10,13 @@ import { createWindows, type Windows, type WindowsOptions } from "./windows.ts";
  */
 const RING_ADMISSIONS = 2 ** 21;
 
-/** The windows of a host, in a file that its processes map. */
-export interface WindowsFile {
-  readonly path: string;
-  remove(): void;
-}
-
 /** Also of an earlier start, which may have had other settings and a sudden end. */
 export const removeWindowsFile = (path: string): void => rmSync(path, { force: true });
 
 /** Empty windows, in place of those of an earlier start. @throws Error when the disk refuses */
-export function createWindowsFile(path: string): WindowsFile {
-  const remove = () => removeWindowsFile(path);
-  remove();
-  createMappedFile(path, ringBytes(RING_ADMISSIONS));
-  return { path, remove };
+export function createWindowsFile(path: string): void {
+  removeWindowsFile(path);
+  allocateFile(path, ringBytes(RING_ADMISSIONS));
 }
 
 /** The windows in that file, for one of the processes. @throws Error when it is not there */
@@ -33,5 +25,5 @@ export function openWindows(
   limit: WindowLimit,
   clock: Required<Pick<WindowsOptions, "now" | "doubtMs">>,
 ): Windows {
-  return createWindows({ limit, ring: admissionRingOver(openMappedFile(path)), ...clock });
+  return createWindows({ limit, ring: admissionRingOver(mapFile(path)), ...clock });
 }

@@ -84,7 +84,8 @@ test("goes on when positions begin again at 0", () => {
 
 test("processes that meet at every client admit exactly max to each", async () => {
   using folder = createFolder();
-  const { path } = createWindowsFile(folder.path("windows"));
+  const path = folder.path("windows");
+  createWindowsFile(path);
   const processes = Array.from({ length: 3 }, () => startRingProcess(path, 50_000, 2));
   const granted = await Promise.all(processes.map((one) => one.granted()));
   for (let i = 0; i < 50_000; i++) {
@@ -94,7 +95,8 @@ test("processes that meet at every client admit exactly max to each", async () =
 
 test("a process that is killed in the middle leaves the windows whole", async () => {
   using folder = createFolder();
-  const { path } = createWindowsFile(folder.path("windows"));
+  const path = folder.path("windows");
+  createWindowsFile(path);
   const survivor = startRingProcess(path, 50_000, 40);
   for (let i = 0; i < 10; i++) {
     const victim = startRingProcess(path, 50_000, 1_000);

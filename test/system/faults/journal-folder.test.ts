@@ -168,6 +168,8 @@ describe("a journal that is nearly full", () => {
     const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
     port = probe.port;
     probe.stop(true);
+    const windowsPath = folder.path("windows");
+    createWindowsFile(windowsPath);
     app = createApp({
       order: {
         config,
@@ -177,7 +179,7 @@ describe("a journal that is nearly full", () => {
         isStoreReady: true,
         journalPath: folder.path("test-1-1.journal"),
         catalogPath: folder.path("catalog.snapshot"),
-        windowsPath: createWindowsFile(folder.path("windows")).path,
+        windowsPath,
       },
       catalog: buildCatalog(await loadCatalogFile(config.CATALOG), 1),
       async call(name, argument) {
