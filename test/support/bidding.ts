@@ -3,6 +3,7 @@ import type { BidderDocument, SupplyDocument } from "../../src/catalog/document.
 import type { Profile } from "../../src/sandbox/profile.ts";
 import { type Environment, type Exchange, startExchange } from "./exchange.ts";
 import { createFolder } from "./folder.ts";
+import { workerOf } from "./ledger.ts";
 import { formatRequest, openConnection } from "./raw-http.ts";
 import { type Stubs, startStubs } from "./stubs.ts";
 
@@ -27,6 +28,8 @@ export interface ExplainedAuction {
   };
   /** From the client's request to its answer. */
   readonly tookMs: number;
+  /** Which worker answered. */
+  readonly worker: string;
 }
 
 type Written = Readonly<Record<string, { profile: Partial<Profile>; entry?: BidderDocument }>>;
@@ -90,8 +93,9 @@ export async function startBidding(options: BiddingOptions): Promise<Bidding> {
       const connection = await openConnection(exchange.port);
       while (sent < count) {
         const beganMs = performance.now();
-        const { body } = await connection.ask(formatAuction(supplyOf(sent++), tmax));
-        held.push({ ...JSON.parse(body), tookMs: performance.now() - beganMs });
+        const answer = await connection.ask(formatAuction(supplyOf(sent++), tmax));
+        const tookMs = performance.now() - beganMs;
+        held.push({ ...JSON.parse(answer.body), tookMs, worker: workerOf(answer) });
       }
       connection.close();
     };

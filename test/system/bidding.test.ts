@@ -236,7 +236,9 @@ describe("GET /stat", () => {
       const auctions = await bidding.holdAuctions(300, options);
       for (const pid of bidding.exchange.workerPids()) process.kill(pid, "SIGKILL");
       const { exchange } = bidding;
-      await until("others have begun", () => exchange.printed("journal of an ended") === 3);
+      // The kernel spreads few connections as it likes: not each of the three has had one.
+      const asked = new Set(auctions.map(({ worker }) => worker)).size;
+      await until("others have begun", () => exchange.printed("journal of an ended") === asked);
       const isOpen = () =>
         fetch(`${exchange.url}/livez`).then(
           ({ ok }) => ok,
