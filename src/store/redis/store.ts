@@ -48,6 +48,7 @@ export interface RedisStoreOptions {
 export function createRedisStore(options: RedisStoreOptions): CounterStore & WindowStore {
   const { connectLimiter, stats, limit, producer, admitDeadlineMs, deadlineMs } = options;
   const window = [String(limit.max), String(limit.windowMs * 1000)] as const;
+  const firstInWindow = { granted: 1, remaining: limit.max - 1, resetMs: limit.windowMs };
   let batches = 0;
   let lastListed: readonly string[] = [];
   /** A reading of Redis's clock: made between these two moments of ours. */
@@ -94,15 +95,18 @@ export function createRedisStore(options: RedisStoreOptions): CounterStore & Win
     const call = admitScript.run(limiter, keys, args) as Promise<number[]>;
     const reply = await within(call, admitDeadlineMs, "admit");
     noteServerClock(reply[0]!, sentMs);
-    if (reply.length === 1) throw new Error("admit: reached Redis after its deadline");
-    return entries.map(({ wanted }, i) => {
-      const left = reply[2 * i + 1]!;
-      return {
-        granted: left >= 0 ? wanted : -left - 1,
+    if (reply.length === 2) throw new Error("admit: reached Redis after its deadline");
+    const results = new Array<AdmitResult>(entries.length).fill(firstInWindow);
+    for (let at = 1; at < reply.length; at += 3) {
+      const place = reply[at]! - 1;
+      const left = reply[at + 1]!;
+      results[place] = {
+        granted: left >= 0 ? entries[place]!.wanted : -left - 1,
         remaining: Math.max(left, 0),
-        resetMs: reply[2 * i + 2]! / 1000,
+        resetMs: reply[at + 2]! / 1000,
       };
-    });
+    }
+    return results;
   }
 
   async function restore(past: readonly PastAdmissions[]): Promise<void> {

@@ -39,12 +39,23 @@ interface AdmitCall {
 }
 
 /** EVAL of admit.lua as its header says, without the store around it. */
-async function admit(keys: string[], call: AdmitCall = {}): Promise<number[]> {
+async function callAdmit(keys: string[], call: AdmitCall = {}): Promise<number[]> {
   const { wanted = keys.map(() => 1), max = 3, windowUs = WINDOW_US, deadlineUs = 0 } = call;
   const batch = call.batch ?? `b${++batches}`;
   const several = wanted.flatMap((count, i) => (count > 1 ? [i + 1, count] : []));
   const args = [max, windowUs, deadlineUs, batch, ...several].map(String);
   return (await redis.eval(admitSource, keys.length, ...keys, ...args)) as number[];
+}
+
+/** The time of the call, then `left` and `reset_us` of each client, also of those not named. */
+async function admit(keys: string[], call: AdmitCall = {}): Promise<number[]> {
+  const { max = 3, windowUs = WINDOW_US } = call;
+  const [nowUs, ...named] = await callAdmit(keys, call);
+  const all = [nowUs!, ...keys.flatMap(() => [max - 1, windowUs])];
+  for (let at = 0; at < named.length; at += 3) {
+    all.splice(2 * named[at]! - 1, 2, named[at + 1]!, named[at + 2]!);
+  }
+  return all;
 }
 
 /** Admissions that are there already, so many microseconds ago. */
@@ -89,10 +100,18 @@ describe("admit.lua", () => {
 
   test("writes nothing when the deadline had passed", async () => {
     const deadlineUs = (await clockUs()) - 1;
-    const reply = await admit(["rl:a", "rl:b"], { deadlineUs });
-    expect(reply).toHaveLength(1);
+    const reply = await callAdmit(["rl:a", "rl:b"], { deadlineUs });
+    expect(reply).toEqual([expect.any(Number), 0]);
     expect(reply[0]).toBeGreaterThan(deadlineUs);
     expect(await redis.dbsize()).toBe(0);
+  });
+
+  test("names only those whose one request is not the first in its window", async () => {
+    await presetAdmissions("rl:old", 1_000_000);
+    const keys = ["rl:a", "rl:old", "rl:b", "rl:many", "rl:a"];
+    const [, ...named] = await callAdmit(keys, { wanted: [1, 1, 1, 4, 1] });
+    const resetUs = expect.any(Number);
+    expect(named).toEqual([2, 1, resetUs, 4, -4, WINDOW_US, 5, 1, resetUs]);
   });
 
   test("admits before its deadline", async () => {

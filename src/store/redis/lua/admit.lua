@@ -12,12 +12,14 @@
   then for each client with more than one request in this batch:
     i, wanted  its place among the keys, and its requests
 
-  Returns  {now_us, then for each client two integers:
+  Returns  {now_us, then for each client whose one request is not the first in its window:
+             i         its place among the keys
              left      >= 0: all wanted were admitted, `left` more fit now
                         < 0: -left - 1 were admitted, the rest refused
              reset_us  until the oldest admission leaves the window, > 0; where more than `max`
                        are in it, until so many have left that one more fits}
-           {now_us} alone when the deadline had passed: nothing was admitted or written.
+           Any other client was admitted, max - 1 more fit, and the window is all ahead.
+           {now_us, 0} when the deadline had passed: nothing was admitted or written.
   Cost     three commands for the first client not seen in the window and one for each other such
            client; for the rest up to 6 + wanted. Keys expire one window after their last admission.
 ]]
@@ -32,6 +34,7 @@ local time = redis.call("TIME")
 local now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local reply = { now_us }
 if deadline_us > 0 and now_us > deadline_us then
+  reply[2] = 0
   return reply
 end
 local now, window_start = text(now_us), text(now_us - window_us)
@@ -46,7 +49,6 @@ local single
 
 for i, key in ipairs(KEYS) do
   local wanted = wanted_at[i] or 1
-  local left, reset_us = max - 1, window_us
   if key == single then
     single = nil -- In the batch twice.
   end
@@ -66,6 +68,7 @@ for i, key in ipairs(KEYS) do
       local in_future = redis.call("ZREMRANGEBYSCORE", key, "(" .. now, "+inf")
       count = count - left_window - in_future
     end
+    local reset_us = window_us
     if count > 0 then
       -- restore.lua, or a limit that was lowered, leaves more than `max` in the window.
       local place = math.max(0, count - max)
@@ -83,8 +86,11 @@ for i, key in ipairs(KEYS) do
     if count == 0 and granted == 1 then
       single = key
     end
-    left = granted == wanted and max - count - granted or -granted - 1
+    if count > 0 or wanted > 1 then
+      local left = granted == wanted and max - count - granted or -granted - 1
+      local last = #reply
+      reply[last + 1], reply[last + 2], reply[last + 3] = i, left, reset_us
+    end
   end
-  reply[2 * i], reply[2 * i + 1] = left, reset_us
 end
 return reply
