@@ -6,7 +6,7 @@ import type { CatalogDocument } from "./document.ts";
 import type { EgressRule } from "./egress.ts";
 import { loadCatalogFile } from "./file-source.ts";
 import { type DatabaseLocation, parseLocation } from "./location.ts";
-import { readSnapshotDocument } from "./snapshot-file.ts";
+import { readSnapshotDocument, snapshotPath } from "./snapshot-file.ts";
 
 /**
  * The catalog, wherever it is kept.
@@ -58,24 +58,25 @@ export async function exportCatalog(
 /**
  * What a reload would change: from the last snapshot that was in force to the catalog of now. With
  * a file, what its import would change: from the catalog of now to the file.
- * @param snapshot  the path of the last snapshot
+ * @param dataDir  has the last snapshot
  * @returns what to print
  */
 export async function diffCatalog(
   catalog: string,
   egress: EgressRule,
-  snapshot: string,
+  dataDir: string,
   file: string | undefined,
 ): Promise<string> {
   const now = await readCatalog(catalog, egress);
-  const other = file === undefined ? await lastOf(snapshot) : await loadCatalogFile(file, egress);
+  const other = file === undefined ? await lastOf(dataDir) : await loadCatalogFile(file, egress);
   const lines =
     file === undefined ? describeDifference(other, now) : describeDifference(now, other);
   const end = lines.length === 0 ? "nothing would change" : `${lines.length} would change`;
   return `${[...lines, end].join("\n")}\n`;
 }
 
-async function lastOf(snapshot: string): Promise<CatalogDocument> {
+async function lastOf(dataDir: string): Promise<CatalogDocument> {
+  const snapshot = snapshotPath(dataDir);
   const document = await readSnapshotDocument(snapshot);
   if (!document) throw new Error(`no exchange has served from this DATA_DIR yet: no ${snapshot}`);
   return document;
