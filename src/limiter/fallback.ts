@@ -57,7 +57,7 @@ const PROBE_MS = 250;
  * those of the store as well. Beyond it the oldest is forgotten, and its client may get one more
  * across a transition than stated below. A power of two.
  */
-const SHADOW_MAX = 131_072;
+const SHADOW_MAX = 65_536;
 /** Admissions that wait to be put back. Beyond it the oldest tenth is let go. */
 const OWED_MAX = 200_000;
 /** Put back at once; a store that is away is not offered all that is owed again and again. */
