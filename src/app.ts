@@ -21,7 +21,7 @@ import { describeApi } from "./http/openapi.ts";
 import { createRequestIds } from "./http/request-id.ts";
 import { createServer } from "./http/server.ts";
 import { createStatRoute } from "./http/stat.ts";
-import { type OpenLimiterOptions, openLimiter } from "./limiter/open-limiter.ts";
+import { openLimiter } from "./limiter/open-limiter.ts";
 import { type Logger, writeOut } from "./log.ts";
 import {
   CATALOG_FAULT,
@@ -36,7 +36,7 @@ import { createJournalCounter } from "./stats/journal-counter.ts";
 import { createRecorder, type Recorder } from "./stats/recorder.ts";
 import { createRemoteStore, type StoreCall } from "./store/embedded/remote.ts";
 import { openWindows } from "./store/embedded/windows-file.ts";
-import { openRedisStore } from "./store/redis/open.ts";
+import { openRedisCounters, openRedisWindows } from "./store/redis/open.ts";
 import { answersWithin, type CounterStore, STORE_WAIT_MS } from "./store/store.ts";
 
 /** Auctions one worker holds or has waiting; beyond it a bid is refused before it costs quota. */
@@ -122,14 +122,14 @@ function createParts(options: AppOptions) {
   const { order, catalog, logger } = options;
   const { config } = order;
   const every = auctionLogEvery(config);
-  const { store, windows } = openStores(options, () => recorder.recheck());
+  const store = openCounters(options, () => recorder.recheck());
   const roster = createRoster(catalog, createBidderOpener(bidderSettings(config), logger));
   const recorder = openRecorder(options, store);
   return {
     roster,
     store,
     recorder,
-    limiting: openWorkerLimiter(options, windows),
+    limiting: openWorkerLimiter(options),
     auctioneer: createAuctioneer({
       capacity: AUCTIONS_MAX,
       bidderOf: roster.bidderOf,
@@ -144,20 +144,14 @@ function createParts(options: AppOptions) {
 const warn = (logger: Logger, what: string) => (fault: unknown) =>
   logger.warn({ cause: fault instanceof Error ? fault.message : String(fault) }, what);
 
-function openStores({ order, call, logger }: AppOptions, onReconnect: () => void) {
-  const { config, producer } = order;
-  const url = redisUrl(config);
-  if (url === undefined) return { store: createRemoteStore(call), windows: undefined };
-  const redis = openRedisStore({
-    url,
-    limit: windowLimit(config),
-    producer,
-    admitDeadlineMs: config.RATE_LIMIT_DEADLINE_MS,
-    onError: (role, err) => logger.warn({ role, cause: err.message }, "redis connection"),
-    onReconnect,
-  });
-  return { store: redis, windows: redis };
+function openCounters({ order, call, logger }: AppOptions, onReconnect: () => void): CounterStore {
+  const url = redisUrl(order.config);
+  if (url === undefined) return createRemoteStore(call);
+  return openRedisCounters({ url, onError: warnOfRedis(logger), onReconnect });
 }
+
+const warnOfRedis = (logger: Logger) => (role: string, err: Error) =>
+  logger.warn({ role, cause: err.message }, "redis connection");
 
 function openRecorder(
   { order, call, logger, ringWords }: AppOptions,
@@ -185,13 +179,18 @@ function openRecorder(
   });
 }
 
-function openWorkerLimiter(options: AppOptions, store: OpenLimiterOptions["store"]) {
-  const { order, clock, logger } = options;
+function openWorkerLimiter({ order, clock, logger }: AppOptions) {
   const { config, producer, windowsPath } = order;
+  const url = redisUrl(config);
   const limit = windowLimit(config);
   const policy = config.RATE_LIMIT_ON_ERROR;
+  const admitDeadlineMs = config.RATE_LIMIT_DEADLINE_MS;
+  const onError = warnOfRedis(logger);
   return openLimiter({
-    store,
+    openStore:
+      url === undefined
+        ? undefined
+        : () => openRedisWindows({ url, limit, producer, admitDeadlineMs, onError }),
     openWindows: () => openWindows(windowsPath!, limit, clock!),
     limit,
     capacity: AUCTIONS_MAX,

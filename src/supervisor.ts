@@ -7,7 +7,7 @@ import { within } from "./actor/within.ts";
 import { CatalogError } from "./catalog/document.ts";
 import { snapshotPath } from "./catalog/snapshot-file.ts";
 import { type Config, EXIT_CONFIG } from "./config.ts";
-import { keepsWindows, redisUrl, windowLimit } from "./config-views.ts";
+import { keepsWindows, redisUrl } from "./config-views.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { writeBanner } from "./processes/banner.ts";
 import { openCatalogKeeper } from "./processes/catalog-keeper.ts";
@@ -22,7 +22,7 @@ import { openCounterFile } from "./store/embedded/counters.ts";
 import { answerStoreCall, isStoreCall } from "./store/embedded/remote.ts";
 import { createEmbeddedStore } from "./store/embedded/store.ts";
 import { createWindowsFile, removeWindowsFile } from "./store/embedded/windows-file.ts";
-import { openRedisStore } from "./store/redis/open.ts";
+import { openRedisCounters } from "./store/redis/open.ts";
 import { answersWithin, type CounterStore, STORE_WAIT_MS } from "./store/store.ts";
 
 /** Workers of a predecessor that was killed leave within this. */
@@ -60,7 +60,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   const boot = `${Date.now().toString(36)}${crypto.randomUUID().slice(0, 4)}`;
   let spawned = 0;
   let isEnding = false;
-  const store = await orExit(() => openStore(config, boot, logger, onStoreBack));
+  const store = await orExit(() => openStore(config, logger, onStoreBack));
   const windowsPath = join(config.DATA_DIR, "windows");
   const hasWindows = keepsWindows(config);
   await orExit(() => (hasWindows ? createWindowsFile : removeWindowsFile)(windowsPath));
@@ -174,19 +174,12 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   }
 }
 
-function openStore(
-  config: Config,
-  boot: string,
-  logger: Logger,
-  onReconnect: () => void,
-): CounterStore {
+function openStore(config: Config, logger: Logger, onReconnect: () => void): CounterStore {
   const url = redisUrl(config);
   if (url !== undefined) {
     const onError = (role: string, err: Error) =>
       logger.warn({ role, cause: err.message }, "redis connection");
-    const admitDeadlineMs = config.RATE_LIMIT_DEADLINE_MS; // Not used: it admits nobody.
-    const limit = windowLimit(config);
-    return openRedisStore({ url, limit, producer: boot, admitDeadlineMs, onError, onReconnect });
+    return openRedisCounters({ url, onError, onReconnect });
   }
   return createEmbeddedStore(openCounterFile(join(config.DATA_DIR, "counters.sqlite")));
 }

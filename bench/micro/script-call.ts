@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { openRedisStore } from "../../src/store/redis/open.ts";
+import { openRedisWindows } from "../../src/store/redis/open.ts";
 import { answersWithin } from "../../src/store/store.ts";
 import { createChildren } from "../children.ts";
 import { createCpuClock } from "../cpu.ts";
@@ -30,15 +30,15 @@ async function measureBatches(): Promise<number> {
   const { url, child } = await startRedis(children.group());
   const clock = createCpuClock();
   const info = new Redis(url);
-  const store = openRedisStore({
+  const windows = openRedisWindows({
     url,
     limit: LIMIT,
     producer: "bench",
     admitDeadlineMs: DEADLINE_MS,
     onError: (_role, error) => process.stderr.write(`${error.message}\n`),
-    onReconnect: () => {},
   });
-  if (!(await answersWithin(store, DEADLINE_MS))) throw new Error("Redis does not answer");
+  const ping = async () => void (await windows.admit([{ client: "first", wanted: 1 }]));
+  if (!(await answersWithin({ ping }, DEADLINE_MS))) throw new Error("Redis does not answer");
   await admitAll(1, CLIENTS / 8);
 
   let hasDisagreement = false;
@@ -48,7 +48,7 @@ async function measureBatches(): Promise<number> {
     for (const clients of ["new", "returning"]) await measure(size, clients);
   }
   process.stdout.write(`checksum ${checksum}\n`);
-  store.close();
+  windows.close();
   info.disconnect();
   if (hasDisagreement) process.stderr.write("kernel and Redis disagree about the CPU time\n");
   return hasDisagreement ? 1 : 0;
@@ -80,7 +80,7 @@ async function measureBatches(): Promise<number> {
         client: `${size}.${count}.${from + i}`,
         wanted: 1,
       }));
-      for (const { granted } of await store.admit(entries)) admitted += granted;
+      for (const { granted } of await windows.admit(entries)) admitted += granted;
     }
     return admitted;
   }

@@ -21,7 +21,7 @@ export class LimiterClosedError extends Error {
 export type GuardedResult = AdmitResult & { readonly isLocal?: true };
 
 export interface FallbackOptions {
-  store: WindowStore;
+  store: Omit<WindowStore, "close">;
   limit: WindowLimit;
   /** Workers that fall back at the same time, each by itself. */
   workers: number;

@@ -8,8 +8,8 @@ import { createWindowsLimiter } from "./windows-limiter.ts";
 export interface OpenLimiterOptions extends Omit<FallbackOptions, "store"> {
   /** Most requests that wait for a verdict. */
   capacity: number;
-  /** Where the windows are; none: in the memory of this host. */
-  store: WindowStore | undefined;
+  /** Opens the store of the windows; none: they are in the memory of this host. */
+  openStore: (() => WindowStore) | undefined;
   openWindows: () => Windows;
 }
 
@@ -25,12 +25,20 @@ export interface OpenedLimiter {
 }
 
 export function openLimiter(options: OpenLimiterOptions): OpenedLimiter {
-  const { limit, store, openWindows, capacity, onStoreError } = options;
+  const { limit, openStore, openWindows, capacity, onStoreError } = options;
   if (limit.max === 0) return withoutFallback(undefined, "off");
-  if (!store) return withoutFallback(createWindowsLimiter(openWindows()), "kept");
+  if (!openStore) return withoutFallback(createWindowsLimiter(openWindows()), "kept");
+  const store = openStore();
   const { admit, isActive, stop }: Fallback = createFallback({ ...options, store });
-  const limiter = createLimiter({ admit, denied: createDenyCache(), capacity });
-  return { limiter, withoutStore: onStoreError, isFallbackActive: isActive, stop };
+  return {
+    limiter: createLimiter({ admit, denied: createDenyCache(), capacity }),
+    withoutStore: onStoreError,
+    isFallbackActive: isActive,
+    stop() {
+      stop();
+      store.close();
+    },
+  };
 }
 
 const withoutFallback = (

@@ -55,6 +55,7 @@ export interface WindowStore {
   admit(entries: readonly AdmitEntry[]): Promise<readonly AdmitResult[]>;
   /** Puts admissions into the windows that were made while the store did not answer. */
   restore(past: readonly PastAdmissions[]): Promise<void>;
+  close(): void;
 }
 
 /**
@@ -85,7 +86,10 @@ export const STORE_WAIT_MS = 2_000;
 const ASK_EVERY_MS = 25;
 
 /** Whether the store answers within the time: one that is just connecting needs a moment. */
-export async function answersWithin(store: CounterStore, waitMs: number): Promise<boolean> {
+export async function answersWithin(
+  store: Pick<CounterStore, "ping">,
+  waitMs: number,
+): Promise<boolean> {
   const untilMs = performance.now() + waitMs;
   for (;;) {
     const isThere = await store.ping().then(

@@ -8,7 +8,7 @@ const open = (given: Partial<OpenLimiterOptions>) =>
   openLimiter({
     limit: LIMIT,
     capacity: 10,
-    store: undefined,
+    openStore: undefined,
     openWindows: () => windowsOf(LIMIT),
     workers: 3,
     onStoreError: "closed",
@@ -17,12 +17,14 @@ const open = (given: Partial<OpenLimiterOptions>) =>
     ...given,
   });
 
-test("is off where the limit is 0, and opens no windows then", () => {
-  const openWindows = () => {
+test("is off where the limit is 0, and opens neither windows nor a store then", () => {
+  const opens = () => {
     throw new Error("opened");
   };
-  const { limiter, withoutStore } = open({ limit: { ...LIMIT, max: 0 }, openWindows });
-  expect([limiter, withoutStore]).toEqual([undefined, "off"]);
+  for (const openStore of [undefined, opens]) {
+    const off = open({ limit: { ...LIMIT, max: 0 }, openWindows: opens, openStore });
+    expect([off.limiter, off.withoutStore]).toEqual([undefined, "off"]);
+  }
 });
 
 test("without a store keeps its limits, whatever the setting for outages", () => {
@@ -32,13 +34,19 @@ test("without a store keeps its limits, whatever the setting for outages", () =>
   expect(limiter!.admit("a")).toMatchObject({ isAdmitted: false });
 });
 
-test("with a store asks it, and does what the setting says while it is away", async () => {
-  const store = {
+test("with a store asks it, does what the setting says while it is away, and closes it", async () => {
+  let isClosed = false;
+  const openStore = () => ({
     admit: () => Promise.reject(new Error("away")),
     restore: () => Promise.reject(new Error("away")),
-  };
-  const { limiter, withoutStore, stop } = open({ store });
+    close: () => {
+      isClosed = true;
+    },
+  });
+  const { limiter, withoutStore, stop } = open({ openStore });
   expect(withoutStore).toBe("closed");
   await expect(limiter!.admit("a") as Promise<unknown>).rejects.toThrow("store is away");
+  expect(isClosed).toBe(false);
   stop();
+  expect(isClosed).toBe(true);
 });

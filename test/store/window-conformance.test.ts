@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import { Redis } from "ioredis";
-import { openRedisStore } from "../../src/store/redis/open.ts";
 import type { WindowLimit, WindowStore } from "../../src/store/store.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
+import { openWindows } from "../support/redis-store.ts";
 import { until } from "../support/until.ts";
 import { admitIn, windowsOf } from "../support/windows.ts";
 
@@ -33,21 +33,8 @@ afterAll(async () => {
 });
 
 async function openRedis(limit = LIMIT): Promise<WindowStore> {
-  const store = openRedisStore({
-    url: redis.url,
-    limit,
-    producer: "tester",
-    admitDeadlineMs: 5_000,
-    onError: () => {},
-    onReconnect: () => {},
-  });
+  const store = await openWindows(redis.url, { limit });
   closing.push(store.close);
-  await until("the limiter's connection", () =>
-    store.admit([{ client: "warm-up", wanted: 1 }]).then(
-      () => true,
-      () => false,
-    ),
-  );
   return store;
 }
 

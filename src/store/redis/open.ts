@@ -1,41 +1,52 @@
 import type { CounterStore, WindowLimit, WindowStore } from "../store.ts";
-import { connectRedis } from "./connect.ts";
+import { type ConnectOptions, connectRedis } from "./connect.ts";
+import { createRedisCounters } from "./counters.ts";
 import { connectLimiter } from "./limiter-connection.ts";
-import { createRedisStore } from "./store.ts";
+import { createRedisWindows } from "./windows.ts";
 
 const DEADLINE_MS = 1_000;
 
-export interface OpenRedisOptions {
+interface RedisServer {
   url: string;
-  limit: WindowLimit;
-  producer: string;
-  /** Milliseconds for an admission: a healthy Redis answers in one, and a client is waiting. */
-  admitDeadlineMs: number;
+  /** Told of the first error of each outage, and which connection met it. */
   onError: (connection: string, error: Error) => void;
+}
+
+export interface OpenCountersOptions extends RedisServer {
   /** A lost connection is back: the data behind it may be older. */
   onReconnect: () => void;
 }
 
-/** Connects, without waiting for it, and makes the store on two connections. */
-export function openRedisStore(options: OpenRedisOptions): CounterStore & WindowStore {
-  const { url, limit, producer, admitDeadlineMs, onError, onReconnect } = options;
-  const connection = (role: string) => ({
-    url,
-    name: `exchange-${role}`,
-    onError: (error: Error) => onError(role, error),
-  });
-  const stats = connectRedis(connection("stats"));
+export interface OpenWindowsOptions extends RedisServer {
+  limit: WindowLimit;
+  /** Unique to this process. */
+  producer: string;
+  /** Milliseconds for an admission: a healthy Redis answers in one, and a client is waiting. */
+  admitDeadlineMs: number;
+}
+
+/** Connects, without waiting for it. */
+export function openRedisCounters(options: OpenCountersOptions): CounterStore {
+  const redis = connectRedis(connectionOf(options, "stats"));
   let wasReady = false;
-  stats.on("ready", () => {
-    if (wasReady) onReconnect();
+  redis.on("ready", () => {
+    if (wasReady) options.onReconnect();
     wasReady = true;
   });
-  return createRedisStore({
-    connectLimiter: (onReady) => connectLimiter(connection("limiter"), onReady),
-    stats,
-    limit,
-    producer,
-    admitDeadlineMs,
+  return createRedisCounters(redis, DEADLINE_MS);
+}
+
+/** Connects, without waiting for it. */
+export function openRedisWindows(options: OpenWindowsOptions): WindowStore {
+  return createRedisWindows({
+    ...options,
+    connect: (onReady) => connectLimiter(connectionOf(options, "limiter"), onReady),
     deadlineMs: DEADLINE_MS,
   });
 }
+
+const connectionOf = ({ url, onError }: RedisServer, role: string): ConnectOptions => ({
+  url,
+  name: `exchange-${role}`,
+  onError: (error) => onError(role, error),
+});
