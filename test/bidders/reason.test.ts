@@ -32,12 +32,15 @@ test("values are shown as JSON, and one that is missing as nothing", () => {
   expect(quoted(undefined)).toBe("nothing");
 });
 
-test("a value is cut before it is written: half a second for what is nested 32,000 deep", () => {
-  const deep = JSON.parse("[".repeat(32_000) + "]".repeat(32_000));
-  const startedAtMs = performance.now();
+test("a value is looked at no deeper than it is shown: all of it may be nested 32,000 deep", () => {
+  let deep: unknown = {
+    get member(): never {
+      throw new Error("looked at");
+    },
+  };
+  for (let level = 0; level < 41; level++) deep = [deep];
   expect(quoted(deep)).toBe(`${"[".repeat(40)}...`);
   expect(quoted({ a: deep })).toBe(`{"a":${"[".repeat(35)}...`);
-  expect(performance.now() - startedAtMs).toBeLessThan(50);
 });
 
 test("a value that is cut reads as the beginning of its JSON", () => {

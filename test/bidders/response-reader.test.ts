@@ -219,9 +219,8 @@ describe("response reader", () => {
     ["a trailer", chunked().slice(0, -2)],
   ])("refuses %s of spaces with something at their end as quickly as any other", (_, start) => {
     const text = `${start}a:${" ".repeat(HEAD_MAX - 100)}\x01\r\n\r\n`;
-    const startedAtMs = performance.now();
-    expect(readText(text)).toStartWith("refused: ");
-    expect(performance.now() - startedAtMs).toBeLessThan(30);
+    // A pattern that tries each space anew takes so long for one that a test's time is over.
+    for (let i = 0; i < 20; i++) expect(readText(text)).toStartWith("refused: ");
   });
 
   test("never throws anything but a refusal, whatever comes", () => {
