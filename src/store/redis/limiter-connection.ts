@@ -29,6 +29,7 @@ export function connectLimiter(
   let retry: ReturnType<typeof setTimeout> | undefined;
   let waiting = 0;
   let heardMs = 0;
+  let suspect: RedisClient | undefined;
   const watch = setInterval(leaveSilent, SILENCE_MS / 8);
   connect();
 
@@ -66,9 +67,13 @@ export function connectLimiter(
     retry = setTimeout(connect, Math.min(50 * 2 ** attempts++, 1_000) + Math.random() * 100);
   }
 
+  /** At the second look: after a pause of our own, what came meanwhile is read before that. */
   function leaveSilent(): void {
-    if (!client || waiting === 0 || performance.now() - heardMs < SILENCE_MS) return;
-    lose(client, new Error(`no answer in ${SILENCE_MS} ms`));
+    const isSilent = waiting > 0 && performance.now() - heardMs >= SILENCE_MS;
+    if (isSilent && client && client === suspect) {
+      lose(client, new Error(`no answer in ${SILENCE_MS} ms`));
+    }
+    suspect = isSilent ? client : undefined;
   }
 
   async function call(command: string, args: string[]): Promise<unknown> {

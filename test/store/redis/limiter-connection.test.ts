@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
 import { join } from "node:path";
+import { Redis } from "ioredis";
 import {
   connectLimiter,
   type LimiterConnection,
@@ -130,6 +131,20 @@ test("leaves a server that no longer answers, and comes back to it", async () =>
   process.kill(redis.pid, "SIGCONT");
   await untilAnswered();
   expect(readies()).toBe(2);
+});
+
+test("keeps a server that has answered while this process itself stood still", async () => {
+  await using redis = await startRedis();
+  const { errors, readies } = connect(redis.url);
+  await untilAnswered();
+  const other = new Redis(redis.url);
+  const answered = connection.call("BLPOP", ["nothing", "1"]).then(() => "answered");
+  // Between the arrival of something else and the timers: the answer is there, but not yet read.
+  await other.ping();
+  Bun.sleepSync(2_500);
+  expect(await answered).toBe("answered");
+  other.disconnect();
+  expect([errors, readies()]).toEqual([[], 1]);
 });
 
 test("leaves a server that became a replica", async () => {
