@@ -66,7 +66,7 @@ export function createNames(path: string): Names {
   /** Of each supply its entries, with the bidders that each is for. */
   const bySupplyId = new Map<string, { panel: Panel; entry: NamedSupply }[]>();
   const bySupply = new WeakMap<Supply, NamedSupply>();
-  /** Many supplies list the same bidders: all of a large catalog share a few panels. */
+  /** Many supplies list the same bidders: the entries of a large catalog share a few panels. */
   const panels = new Map<string, Panel>();
   const byBidders = new WeakMap<Supply["bidders"], Panel>();
 
@@ -84,6 +84,7 @@ export function createNames(path: string): Names {
       writeLine(`[${JSON.stringify(supply.id)},${panel.text}]\n`);
       entry = addEntry(entries.length, supply.id, panel.ids, counts);
       entries.push(entry);
+      panels.set(panel.text, panel);
       bySupplyId.set(supply.id, [...known, { panel, entry }]);
     }
     bySupply.set(supply, entry);
@@ -96,7 +97,6 @@ export function createNames(path: string): Names {
       const ids = bidders.map((bidder) => bidder.id);
       const text = JSON.stringify(ids);
       panel = panels.get(text) ?? { ids, text };
-      panels.set(text, panel);
       byBidders.set(bidders, panel);
     }
     return panel;
