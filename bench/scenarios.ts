@@ -5,7 +5,7 @@ import type { Figures } from "./measure.ts";
 import { measureReload } from "./reload.ts";
 import type { Act } from "./stage.ts";
 import { askForStatistics } from "./stat-watch.ts";
-import { hasRedis, type StoreName } from "./target.ts";
+import { hasRedis, type PlainRoute, type StoreName } from "./target.ts";
 
 /** Least and most of all answers that may be of a kind, as shares of 1. */
 type Share = readonly [least: number, most: number];
@@ -25,7 +25,7 @@ export interface Scenario {
   /** The question that it answers. */
   readonly about: string;
   /** A route without the exchange behind it. Else a copy of the service, as `exchange` says. */
-  readonly plain?: "reference.ts" | "raw.ts";
+  readonly plain?: PlainRoute;
   readonly exchange?: {
     readonly store: StoreName;
     /** It is about this store, so no other one will do. */
@@ -65,6 +65,7 @@ export const REFERENCE = "reference";
 /** Whether the reference runs beside it, at half of its peak. */
 export const paces = ({ name, pacedBy }: Scenario) => pacedBy === name && name !== REFERENCE;
 
+const REDIS_FLOOR = "redis-floor";
 const DISTINCT_REDIS = "distinct-redis";
 const DISTINCT_EMBEDDED = "distinct-embedded";
 
@@ -73,7 +74,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: REFERENCE,
     about: "the same route on plain Elysia, same schemas, static answer",
-    plain: "reference.ts",
+    plain: { file: "reference.ts" },
     clients: "distinct",
     answers: { "200": [1, 1] },
     pacedBy: REFERENCE,
@@ -81,7 +82,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "raw",
     about: "raw Bun.serve, the same JSON, no schemas",
-    plain: "raw.ts",
+    plain: { file: "raw.ts" },
     clients: "distinct",
     answers: { "200": [1, 1] },
   },
@@ -100,12 +101,20 @@ export const SCENARIOS: readonly Scenario[] = [
     answers: AUCTIONS,
   },
   {
+    name: REDIS_FLOOR,
+    about: "the reference's route, every client new and admitted by Redis, and no more",
+    plain: { file: "redis-floor.ts", asksRedis: true },
+    clients: "distinct",
+    answers: { "200": [1, 1] },
+  },
+  {
     name: DISTINCT_REDIS,
     about: "every client new and admitted, Redis",
     exchange: { store: "redis", isBound: true },
     clients: "distinct",
     answers: AUCTIONS,
     pacedBy: DISTINCT_REDIS,
+    against: REDIS_FLOOR,
   },
   {
     name: DISTINCT_EMBEDDED,
@@ -225,7 +234,8 @@ export type StoreChoice = StoreName | "both" | undefined;
 export function scenariosOn(choice: StoreChoice): Scenario[] {
   const wanted = hasRedis() ? choice : "embedded";
   return SCENARIOS.flatMap((scenario) => {
-    const { exchange } = scenario;
+    const { exchange, plain } = scenario;
+    if (plain?.asksRedis && !hasRedis()) return [];
     if (!exchange || wanted === undefined) return [scenario];
     const stores: StoreName[] = wanted === "both" ? ["redis", "embedded"] : [wanted];
     if (exchange.isBound) return stores.includes(exchange.store) ? [scenario] : [];

@@ -17,25 +17,35 @@ export type StoreName = "redis" | "embedded";
 
 export const hasRedis = (): boolean => Bun.which("redis-server") !== null;
 
-/** A route without the exchange behind it, in as many processes as the service has workers. */
+/** A route without the exchange behind it. */
+export interface PlainRoute {
+  readonly file: "reference.ts" | "raw.ts" | "redis-floor.ts";
+  /** It asks a Redis of its own. */
+  readonly asksRedis?: boolean;
+}
+
+/** Starts it in as many processes as the service has workers. */
 export async function startPlain(
   children: ChildGroup,
-  file: "reference.ts" | "raw.ts",
+  { file, asksRedis }: PlainRoute,
   workers: number,
 ): Promise<Target> {
+  const redis = asksRedis ? await startRedis(children) : undefined;
+  const redisPids = redis ? [redis.child.pid] : [];
   let port = "0";
-  const pids: number[] = [];
+  const workerPids: number[] = [];
   for (let i = 0; i < workers; i++) {
     const child = await children.start({
       name: file.replace(".ts", ""),
       command: [process.execPath, pathOf(`./${file}`)],
-      env: { PORT: port },
+      env: { PORT: port, ...(redis && { REDIS_URL: redis.url }) },
       readyWhen: /listening on (\d+)/,
     });
     port = child.greeting[1]!;
-    pids.push(child.pid);
+    workerPids.push(child.pid);
   }
-  return { url: `http://127.0.0.1:${port}`, pids, workerPids: pids, redisPids: [] };
+  const pids = [...workerPids, ...redisPids];
+  return { url: `http://127.0.0.1:${port}`, pids, workerPids, redisPids };
 }
 
 export interface ExchangeOptions {
