@@ -45,29 +45,25 @@ export function createDeadlines(
     return guarded;
   }
 
-  function leave({ before, after }: Guarded): void {
+  /** Once more does no harm: one that has left stands between itself. */
+  function leave(guarded: Guarded): void {
+    const { before, after } = guarded;
     before.after = after;
     after.before = before;
+    guarded.before = guarded;
+    guarded.after = guarded;
   }
 
   function guard<T>(work: Promise<T>, onExpired: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      let isOver = false;
-      const guarded = enter(() => {
-        isOver = true;
-        resolve(onExpired());
-      });
-      const end = () => {
-        if (!isOver) leave(guarded);
-        isOver = true;
-      };
+      const guarded = enter(() => resolve(onExpired()));
       work.then(
         (value) => {
-          end();
+          leave(guarded);
           resolve(value);
         },
         (fault) => {
-          end();
+          leave(guarded);
           reject(fault);
         },
       );

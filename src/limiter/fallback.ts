@@ -54,8 +54,8 @@ const FAILURES_MAX = 5;
 const PROBE_MS = 250;
 /**
  * Admissions, of which each worker remembers 15/16 for the case of an outage, and while it lasts:
- * those of the store as well. Beyond it the oldest is forgotten, and its client may get one more
- * across a transition than stated below. A power of two.
+ * those of the store as well. Beyond it, at the default window above 1,024 admissions a second of
+ * one worker, the oldest is forgotten, and its client gets its share anew. A power of two.
  */
 const SHADOW_MAX = 65_536;
 /** Admissions that wait to be put back. Beyond it the oldest tenth is let go. */
@@ -89,6 +89,8 @@ export function createFallback(options: FallbackOptions): Fallback {
   let owedEver = 0;
   let isPaying = false;
   let isAway = false;
+  /** The last call failed. Else the breaker, 30 µs a call under load, learns nothing of success. */
+  let isFailing = false;
   let probe: ReturnType<typeof setTimeout> | undefined;
   let isStopped = false;
   breaker.onBreak((reason) => {
@@ -106,17 +108,26 @@ export function createFallback(options: FallbackOptions): Fallback {
     if (breaker.state !== CircuitState.Closed) return admitWithoutStore(entries);
     let results: readonly AdmitResult[];
     // Ahead of the call, so that its verdict takes in what this worker has admitted by itself.
-    const due = entries.filter(({ client }) => owed.has(client)).map(({ client }) => client);
-    if (due.length > 0) payBack(due).catch(() => {}); // Else the probe pays.
+    if (owed.size > 0) payBackBefore(entries);
     try {
-      results = await breaker.execute(() => store.admit(entries));
-    } catch {
+      results = await (isFailing
+        ? breaker.execute(() => store.admit(entries))
+        : store.admit(entries));
+      isFailing = false;
+    } catch (fault) {
+      if (!isFailing) await breaker.execute(() => Promise.reject(fault)).catch(() => {});
+      isFailing = true;
       return admitWithoutStore(entries);
     }
     results.forEach(({ granted }, i) => {
       for (let left = granted; left > 0; left--) own.note(entries[i]!.client);
     });
     return results;
+  }
+
+  function payBackBefore(entries: readonly AdmitEntry[]): void {
+    const due = entries.filter(({ client }) => owed.has(client)).map(({ client }) => client);
+    if (due.length > 0) payBack(due).catch(() => {}); // Else the probe pays.
   }
 
   function admitWithoutStore(entries: readonly AdmitEntry[]): readonly GuardedResult[] {

@@ -51,6 +51,20 @@ async function fail(fallback: Fallback, times: number): Promise<void> {
   for (let i = 0; i < times; i++) await fallback.admit([{ client: `f${i}`, wanted: 1 }]);
 }
 
+test("begins with the fifth failure in a row, and a success in between begins anew", async () => {
+  using part = createPart({ probeMs: 60_000 });
+  const { fallback, store } = part;
+  store.isAway = true;
+  await fail(fallback, 4);
+  store.isAway = false;
+  await fallback.admit(CLIENT);
+  store.isAway = true;
+  await fail(fallback, 4);
+  expect(fallback.isActive()).toBe(false);
+  await fail(fallback, 1);
+  expect(fallback.isActive()).toBe(true);
+});
+
 test("puts back what one failed call admitted, while bids keep coming", async () => {
   using part = createPart();
   part.store.isAway = true;
