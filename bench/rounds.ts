@@ -1,8 +1,9 @@
+import { unexpectedAnswers } from "./answers.ts";
 import type { ChildGroup, Children } from "./children.ts";
 import type { CpuClock } from "./cpu.ts";
 import { type LoadOptions, runLoad } from "./load.ts";
 import { measure, type Sample } from "./measure.ts";
-import { paces, REFERENCE, type Scenario, unexpectedAnswers } from "./scenarios.ts";
+import { paces, REFERENCE, type Scenario } from "./scenarios.ts";
 import { type Act, stageScenario } from "./stage.ts";
 import { runWrk } from "./wrk.ts";
 
@@ -96,7 +97,7 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
   ): Promise<Sample> {
     const label = `${scenario.name}, ${connections} connections${rate ? ", half the peak" : ""}`;
     const taken = await sampleInQuiet(plan, bench, scenario, act, { connections, rate }, label);
-    const found = unexpectedAnswers(scenario, taken.answers);
+    const found = unexpectedAnswers(scenario.answers, taken.answers);
     problems.push(...found.map((problem) => `${label}, round ${round}: ${problem}`));
     const answered = Math.round(taken.requestsPerSecond).toLocaleString("en");
     bench.say(`round ${round} of ${plan.rounds}: ${label}: ${answered} requests/s`);

@@ -1,3 +1,4 @@
+import { AUCTIONS, type ExpectedAnswers, REFUSALS, WIDE_AUCTIONS } from "./answers.ts";
 import { type BenchCatalog, largeCatalog, sqliteCatalog, tenBiddersCatalog } from "./catalogs.ts";
 import type { ChildGroup } from "./children.ts";
 import { type HttpBidders, httpCatalog, measureFetch, watchCalls } from "./http-bidders.ts";
@@ -6,9 +7,6 @@ import { measureReload } from "./reload.ts";
 import type { Act } from "./stage.ts";
 import { askForStatistics } from "./stat-watch.ts";
 import { hasRedis, type PlainRoute, type StoreName } from "./target.ts";
-
-/** Least and most of all answers that may be of a kind, as shares of 1. */
-type Share = readonly [least: number, most: number];
 
 /** What a scenario may build on. */
 export interface Stage {
@@ -38,8 +36,7 @@ export interface Scenario {
   /** Each request from an address never seen before, or all from one. */
   readonly clients: "distinct" | "one";
   readonly tmaxMs?: number;
-  /** By `code`, or "200". An answer that is not named here is unexpected. */
-  readonly answers: Readonly<Record<string, Share>>;
+  readonly answers: ExpectedAnswers;
   /** Also run at half the peak rate of this scenario, which may be itself. */
   readonly pacedBy?: string;
   /** The scenario that this one is compared with, besides the reference. */
@@ -49,16 +46,6 @@ export interface Scenario {
   /** Runs once, after the loads. @throws Error on what must not happen */
   readonly after?: (act: Act, seconds: number, children: ChildGroup) => Promise<Figures>;
 }
-
-/** With the sample catalog 2 to 30 of 100 auctions find no bid, whatever the supply and country. */
-const AUCTIONS: Scenario["answers"] = { "200": [0.6, 0.98], no_bids: [0.02, 0.4] };
-const REFUSALS: Scenario["answers"] = {
-  rate_limited: [0.97, 1],
-  "200": [0, 0.02],
-  no_bids: [0, 0.02],
-};
-/** Ten bidders that decline or are late half the time: one auction in a thousand finds no bid. */
-const WIDE_AUCTIONS: Scenario["answers"] = { "200": [0.9, 1], no_bids: [0, 0.1] };
 
 export const REFERENCE = "reference";
 
@@ -255,21 +242,4 @@ function onStore(scenario: Scenario, store: StoreName): Scenario {
     ...(pacedBy && { pacedBy: peer }),
     ...(against && { against: peer }),
   };
-}
-
-/** One line for each share of the answers that is not as it should be. */
-export function unexpectedAnswers(
-  { answers: expected }: Scenario,
-  answers: ReadonlyMap<string, number>,
-): string[] {
-  const total = [...answers.values()].reduce((sum, count) => sum + count, 0);
-  if (total === 0) return ["no answers at all"];
-  const kinds = new Set([...Object.keys(expected), ...answers.keys()]);
-  return [...kinds].flatMap((kind) => {
-    const [least, most] = expected[kind] ?? [0, 0];
-    const share = (answers.get(kind) ?? 0) / total;
-    if (share >= least && share <= most) return [];
-    const got = `${(share * 100).toFixed(2)} % ${kind}`;
-    return [`${got}, expected ${least * 100} to ${most * 100} %`];
-  });
 }

@@ -1,7 +1,8 @@
+import { unexpectedAnswers } from "./answers.ts";
 import { runLoad } from "./load.ts";
 import { watchMemory } from "./memory.ts";
 import { type Bench, openAct, type Plan } from "./rounds.ts";
-import { paces, unexpectedAnswers } from "./scenarios.ts";
+import { paces } from "./scenarios.ts";
 
 /** How the memory of a service grew under load. */
 export interface Soak {
@@ -34,7 +35,7 @@ export async function runSoak(plan: Plan, bench: Bench, seconds: number) {
       traffic,
     });
     soaks.push({ scenario: scenario.name, seconds, requests, ...memory.stop() });
-    const found = unexpectedAnswers(scenario, answers);
+    const found = unexpectedAnswers(scenario.answers, answers);
     problems.push(...found.map((problem) => `${scenario.name}, soak: ${problem}`));
     await group.stopAll();
   }
