@@ -43,7 +43,7 @@ async function serve(options: Record<string, string>): Promise<void> {
 }
 
 /** Loaded when one is asked for: what a worker loads for nothing stays in its memory. */
-const commands = () => import("./catalog/commands.ts");
+const importCommands = () => import("./catalog/commands.ts");
 
 /** What the catalog's commands begin with. */
 function catalogOf(options: Record<string, string>) {
@@ -53,7 +53,7 @@ function catalogOf(options: Record<string, string>) {
 
 async function check(options: Record<string, string>): Promise<void> {
   const config = readConfig(options);
-  const { countCatalog, readCatalog } = await commands();
+  const { countCatalog, readCatalog } = await importCommands();
   const counts = countCatalog(await readCatalog(config.CATALOG, egressRule(config)));
   print(`configuration and catalog are good: ${counts}\n`);
 }
@@ -106,22 +106,24 @@ const catalogCommand = program
   .description("set up, fill and look at the catalog that CATALOG names");
 withSettings(catalogCommand.command("init"))
   .description("add the tables that are missing to the database; to a new one, the sample")
-  .action(async (options) => print(await (await commands()).initCatalog(...catalogOf(options))));
+  .action(async (options) =>
+    print(await (await importCommands()).initCatalog(...catalogOf(options))),
+  );
 withSettings(catalogCommand.command("import <file>"))
   .description("replace what the database says by a JSON file")
   .action(async (file, options) =>
-    print(await (await commands()).importCatalog(...catalogOf(options), file)),
+    print(await (await importCommands()).importCatalog(...catalogOf(options), file)),
   );
 withSettings(catalogCommand.command("export [file]"))
   .description("write the catalog as JSON")
   .action(async (file, options) =>
-    print(await (await commands()).exportCatalog(...catalogOf(options), file)),
+    print(await (await importCommands()).exportCatalog(...catalogOf(options), file)),
   );
 withSettings(catalogCommand.command("diff [file]"))
   .description("show what a reload would change, or what an import of the file would")
   .action(async (file, options) => {
     const { DATA_DIR } = readConfig(options);
-    print(await (await commands()).diffCatalog(...catalogOf(options), DATA_DIR, file));
+    print(await (await importCommands()).diffCatalog(...catalogOf(options), DATA_DIR, file));
   });
 // Started by the supervisor, which speaks with them over IPC. Each process loads its own modules
 // only: a catalog is loaded again and again, and the supervisor serves nobody.

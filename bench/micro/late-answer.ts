@@ -9,8 +9,6 @@ import type { Traffic } from "../traffic.ts";
  * later, and after a timer of a millisecond, as one that waits for Redis does.
  *   bun bench/micro/late-answer.ts [rounds]
  */
-const ROUNDS = Number(process.argv[2] ?? 5);
-const SECONDS = ROUNDS === 1 ? 0.3 : 3;
 const PROCESSES = 3;
 const CONNECTIONS = 64;
 
@@ -59,12 +57,13 @@ function serve(later: Later): void {
   process.stdout.write(`listening on ${server.port}\n`);
 }
 
-async function compare(): Promise<void> {
+async function compare(rounds: number): Promise<void> {
+  const seconds = rounds === 1 ? 0.3 : 3;
   const children = createChildren();
   try {
     const costs = new Map(Object.keys(WAYS).map((way): [string, number[]] => [way, []]));
     let checksum = 0;
-    for (let round = 0; round < ROUNDS; round++) {
+    for (let round = 0; round < rounds; round++) {
       for (const [way, values] of costs) {
         const { microseconds, requests } = await measure(way);
         values.push(microseconds);
@@ -97,10 +96,10 @@ async function compare(): Promise<void> {
       pids.push(child.pid);
     }
     const load = { url: `http://127.0.0.1:${port}`, connections: CONNECTIONS, traffic: TRAFFIC };
-    await runLoad({ ...load, seconds: SECONDS });
+    await runLoad({ ...load, seconds });
     const clock = createCpuClock();
     const before = clock.of(pids);
-    const { requests } = await runLoad({ ...load, seconds: SECONDS });
+    const { requests } = await runLoad({ ...load, seconds });
     const microseconds = ((clock.of(pids) - before) / requests) * 1e6;
     await group.stopAll();
     return { microseconds, requests };
@@ -108,4 +107,4 @@ async function compare(): Promise<void> {
 }
 
 if (process.argv[2] === "serve") serve(WAYS[process.argv[3]!]!);
-else await compare();
+else await compare(Number(process.argv[2] ?? 5));

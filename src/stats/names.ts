@@ -88,6 +88,7 @@ export function createNames(path: string): Names {
       bySupplyId.set(supply.id, [...known, { panel, entry }]);
     }
     bySupply.set(supply, entry);
+    byBidders.set(supply.bidders, panel);
     return entry;
   }
 
@@ -97,7 +98,6 @@ export function createNames(path: string): Names {
       const ids = bidders.map((bidder) => bidder.id);
       const text = JSON.stringify(ids);
       panel = panels.get(text) ?? { ids, text };
-      byBidders.set(bidders, panel);
     }
     return panel;
   }

@@ -32,7 +32,7 @@ test("values are shown as JSON, and one that is missing as nothing", () => {
   expect(quoted(undefined)).toBe("nothing");
 });
 
-test("a value is looked at no deeper than it is shown: all of it may be nested 32,000 deep", () => {
+test("a value is looked at no deeper than it is shown", () => {
   let deep: unknown = {
     get member(): never {
       throw new Error("looked at");

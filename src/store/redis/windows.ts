@@ -21,7 +21,7 @@ const CLOCK_EVERY_MS = 30_000;
 const CLIENTS_PER_RESTORE = 256;
 
 export interface RedisWindowsOptions {
-  /** Connection for admissions alone, so that they never queue behind statistics. */
+  /** Opens a connection for admissions alone: they never queue behind statistics. */
   connect: (onReady: () => void) => LimiterConnection;
   limit: WindowLimit;
   /** Unique to this process: it makes the members of the windows unique. */
@@ -82,7 +82,7 @@ export function createRedisWindows(options: RedisWindowsOptions): WindowStore {
     const call = admitScript.run(connection, keys, args) as Promise<number[]>;
     const reply = await within(call, admitDeadlineMs, "admit");
     noteServerClock(reply[0]!, sentMs);
-    if (reply.length === 2) throw new Error("admit: reached Redis after its deadline");
+    if (reply[1] === 0) throw new Error("admit: reached Redis after its deadline");
     const results = new Array<AdmitResult>(entries.length).fill(firstInWindow);
     for (let at = 1; at < reply.length; at += 3) {
       const place = reply[at]! - 1;

@@ -12,13 +12,14 @@
   then for each client with more than one request in this batch:
     i, wanted  its place among the keys, and its requests
 
-  Returns  {now_us, then for each client whose one request is not the first in its window:
+  Returns  {now_us, then for each client with several requests, or with some in its window before:
              i         its place among the keys
              left      >= 0: all wanted were admitted, `left` more fit now
                         < 0: -left - 1 were admitted, the rest refused
              reset_us  until the oldest admission leaves the window, > 0; where more than `max`
                        are in it, until so many have left that one more fits}
-           Any other client was admitted, max - 1 more fit, and the window is all ahead.
+           Any other client: its one request was admitted, max - 1 more fit, and its reset_us is
+           window_us.
            {now_us, 0} when the deadline had passed: nothing was admitted or written.
   Cost     three commands for the first client not seen in the window and one for each other such
            client; for the rest up to 6 + wanted. Keys expire one window after their last admission.
