@@ -77,20 +77,22 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
   const mask = ringWords - 1;
   const at = (position: number) => HEADER_WORDS + (position & mask); // `&` takes it modulo 2^32.
 
-  let tail = tails[HEADER_TAIL]!;
+  // Read each time: of a variable that rests for seconds the engine makes a constant, and compiles
+  // every bid anew when it moves after all.
+  const tail = () => tails[HEADER_TAIL]!;
   let committed = readCommitted();
 
   function readCommitted(): number {
-    return tail + (((words[HEADER_COMMITTED]! >>> 0) - (tail % LOW)) >>> 0);
+    return tail() + (((words[HEADER_COMMITTED]! >>> 0) - (tail() % LOW)) >>> 0);
   }
 
-  const hasRoom = (reserved: number) =>
-    ringWords - (committed - tail) >= (reserved + 1) * RECORD_WORDS_MAX;
+  const free = () => ringWords - (committed - tail());
+  const hasRoom = (reserved: number) => free() >= (reserved + 1) * RECORD_WORDS_MAX;
 
   function append(outcome: AuctionOutcome): void {
     const { supply, eligible, states } = outcome;
     const length = RECORD_FIXED_WORDS + Math.ceil(supply.bidders.length / STATES_PER_WORD);
-    if (ringWords - (committed - tail) < length) throw new Error("the journal is full");
+    if (free() < length) throw new Error("the journal is full");
     const entry = names.of(supply);
     const start = committed;
     words[at(start)] = (start << 8) | length;
@@ -114,8 +116,7 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
   }
 
   function release(to: number): void {
-    assert(to >= tail && to <= committed, `release(${to}) outside ${tail}..${committed}`);
-    tail = to;
+    assert(to >= tail() && to <= committed, `release(${to}) outside ${tail()}..${committed}`);
     tails[HEADER_TAIL] = to;
   }
 
@@ -162,7 +163,7 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
       committed = readCommitted();
       return committed;
     },
-    tail: () => tail,
+    tail,
     hasRoom,
     name: (supply) => void names.of(supply),
     append,

@@ -55,9 +55,10 @@ export interface AdmissionRing {
 export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   const times = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
-  const slots = (words.length - HEADER_WORDS) / (NODE_WORDS + 0.5);
+  // Integers to the engine as well: else it compiles `lookUp` on and on, each time in vain.
+  const slots = ((words.length - HEADER_WORDS) / (NODE_WORDS + 0.5)) | 0;
   const heads = HEADER_WORDS + slots * NODE_WORDS;
-  const kept = slots * (1 - UNREAD_SHARE);
+  const kept = (slots * (1 - UNREAD_SHARE)) | 0;
   // Secret, so that nobody finds clients that share a key or crowd a bucket.
   Atomics.compareExchange(words, HEADER_SEED, 0, randomInt32());
   const seed = words[HEADER_SEED]!;
