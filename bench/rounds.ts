@@ -8,7 +8,9 @@ import { type Act, stageScenario } from "./stage.ts";
 import { runWrk } from "./wrk.ts";
 
 /** What the compilers of the runtime need until a request costs what it costs from then on. */
-const WARM_UP_SECONDS_MAX = 10;
+const WARM_UP_SECONDS_MAX = 20;
+/** Of the warm-up, over a measurement. */
+const WARM_UP_TIMES = 5;
 const ATTEMPTS = 10;
 
 export interface Plan {
@@ -32,6 +34,8 @@ export interface Variant {
   /** The rate is half the peak of this scenario in the same round; none: a closed loop. */
   readonly pacedBy: string | undefined;
   readonly samples: Sample[];
+  /** The reference under the same load, right before the sample in that place; none without it. */
+  readonly references: Sample[];
 }
 
 export interface Outcome {
@@ -49,8 +53,9 @@ export interface Bench {
 
 /**
  * Takes one sample of each variant per round, so that a slow minute of the machine hits all of them
- * alike. Only the reference stays between the rounds, idle without a cost; every other scenario is
- * started, warmed up, measured and ended in turn.
+ * alike, each right after one of the reference, so that a slow ten seconds do, too. Only the
+ * reference stays between the rounds, idle without a cost; every other scenario is started, warmed
+ * up, measured and ended in turn.
  */
 export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
   const variants = listVariants(plan);
@@ -77,8 +82,6 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
       if (!peak) continue;
       const load = { connections, pacedBy, rate: peak / 2 };
       samples.push(await take(scenario, act, round, load));
-      if (!reference || !paces(scenario)) continue;
-      await take(reference, referenceAct!, round, load);
     }
     try {
       const after = await scenario.after?.(act, plan.seconds, group);
@@ -89,28 +92,40 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
     await group.stopAll();
   }
 
-  async function take(
-    scenario: Scenario,
-    act: Act,
-    round: number,
-    { connections, pacedBy, rate }: { connections: number; pacedBy?: string; rate?: number },
-  ): Promise<Sample> {
+  /** Of any other scenario than the reference, right after that one. */
+  async function take(scenario: Scenario, act: Act, round: number, shape: Shape): Promise<Sample> {
+    const before =
+      reference && scenario !== reference
+        ? await take(reference, referenceAct!, round, shape)
+        : undefined;
+    const { connections, rate } = shape;
     const label = `${scenario.name}, ${connections} connections${rate ? ", half the peak" : ""}`;
     const taken = await sampleInQuiet(plan, bench, scenario, act, { connections, rate }, label);
     const found = unexpectedAnswers(scenario.answers, taken.answers);
     problems.push(...found.map((problem) => `${label}, round ${round}: ${problem}`));
     const answered = Math.round(taken.requestsPerSecond).toLocaleString("en");
     bench.say(`round ${round} of ${plan.rounds}: ${label}: ${answered} requests/s`);
-    variants
-      .find(
-        (variant) =>
-          variant.scenario === scenario &&
-          variant.connections === connections &&
-          variant.pacedBy === pacedBy,
-      )!
-      .samples.push(taken);
+    const row = rowOf(scenario, shape);
+    row.samples.push(taken);
+    if (reference) row.references.push(before ?? taken);
     return taken;
   }
+
+  function rowOf(scenario: Scenario, { connections, pacedBy }: Shape): Variant {
+    return variants.find(
+      (variant) =>
+        variant.scenario === scenario &&
+        variant.connections === connections &&
+        variant.pacedBy === pacedBy,
+    )!;
+  }
+}
+
+/** How a load is sent; without a rate in a closed loop. */
+interface Shape {
+  readonly connections: number;
+  readonly pacedBy?: string;
+  readonly rate?: number;
 }
 
 /** The rows, in the order of the table: closed loops first. */
@@ -120,6 +135,7 @@ function listVariants({ scenarios, connections }: Plan): Variant[] {
     connections: count,
     pacedBy,
     samples: [],
+    references: [],
   });
   const isChosen = (name: string | undefined) => scenarios.some((other) => other.name === name);
   const reference = scenarios.find(({ name }) => name === REFERENCE);
@@ -149,7 +165,7 @@ export async function openAct(
   const connections = plan.connections[0]!;
   await load(plan, bench, act, {
     connections,
-    seconds: Math.min(WARM_UP_SECONDS_MAX, 3 * seconds),
+    seconds: Math.min(WARM_UP_SECONDS_MAX, WARM_UP_TIMES * seconds),
   });
   return act;
 }

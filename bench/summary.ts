@@ -23,12 +23,16 @@ const FIGURES = [
   "workerMib",
 ] as const satisfies readonly (keyof Sample)[];
 
-/** Quotients of samples from the same round, under the same load. */
-interface Comparison {
-  readonly scenario: string;
+/** Quotients of samples under the same load. */
+interface Quotients {
   readonly requestsPerSecond: Spread;
   readonly cpu: Spread;
   readonly p99: Spread;
+}
+
+/** Over another scenario in the same round. */
+interface Comparison extends Quotients {
+  readonly scenario: string;
 }
 
 export interface Row extends Readonly<Record<(typeof FIGURES)[number], Spread>> {
@@ -36,9 +40,9 @@ export interface Row extends Readonly<Record<(typeof FIGURES)[number], Spread>> 
   readonly connections: number;
   /** At half the peak of this scenario; none: a closed loop. */
   readonly pacedBy: string | undefined;
-  /** CPU per request over that of the reference; none without a reference. */
+  /** CPU per request over that of the reference right before; none without a reference. */
   readonly ratio: Spread | undefined;
-  /** 99th percentile over that of the reference. */
+  /** 99th percentile over that of the reference right before. */
   readonly p99Ratio: Spread | undefined;
   /** The same over that of the reference at half of its own peak. */
   readonly p99OwnRatio: Spread | undefined;
@@ -52,8 +56,8 @@ export interface Row extends Readonly<Record<(typeof FIGURES)[number], Spread>> 
 
 export function summarize(variants: readonly Variant[]): Row[] {
   return variants.map((variant) => {
-    const { scenario, connections, pacedBy, samples } = variant;
-    const reference = compare(variant, REFERENCE, variants);
+    const { scenario, connections, pacedBy, samples, references } = variant;
+    const reference = references.length > 0 ? divide(samples, references) : undefined;
     const figures = Object.fromEntries(
       FIGURES.map((name) => [name, spread(samples.map((sample) => sample[name]))]),
     ) as Record<(typeof FIGURES)[number], Spread>;
@@ -84,11 +88,14 @@ function compare(
       candidate.connections === connections &&
       candidate.pacedBy === otherPacedBy,
   );
-  if (!other) return undefined;
+  return other && { scenario: name, ...divide(samples, other.samples) };
+}
+
+/** Each sample by the other in its place. */
+function divide(samples: readonly Sample[], others: readonly Sample[]): Quotients {
   const over = (of: (sample: Sample) => number) =>
-    spread(samples.map((sample, round) => of(sample) / of(other.samples[round]!)));
+    spread(others.map((other, i) => of(samples[i]!) / of(other)));
   return {
-    scenario: name,
     requestsPerSecond: over((sample) => sample.requestsPerSecond),
     cpu: over(({ cpuUs }) => cpuUs),
     p99: over(({ p99Us }) => p99Us),
