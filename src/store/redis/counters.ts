@@ -28,14 +28,15 @@ export function createRedisCounters(redis: Redis, deadlineMs: number): CounterSt
     if (batch.length === 0) return [];
     // Every time: a server that came back empty has to learn them again. Ahead of the counters, so
     // that a crash in between leaves a listed supply without counters.
-    const listed = redis.sadd(COUNTED_SUPPLIES_KEY, ...batch.map((part) => part.supplyId));
-    const calls = batch.map((part) => {
-      const args = applyArgs(name, part);
-      return applyScript.run(redis, [countersKey(part.supplyId)], args) as Promise<string>;
-    });
-    const work = Promise.all([Promise.all(calls), listed]);
-    const [replies] = await within(work, deadlineMs, "apply");
-    return batch.map((part, i) => readApplyReply(part, replies[i]!));
+    const listed = batch.map((part) => part.supplyId);
+    const pipeline = redis.pipeline().sadd(COUNTED_SUPPLIES_KEY, ...listed);
+    const calls = batch.map((part) => ({
+      keys: [countersKey(part.supplyId)],
+      args: applyArgs(name, part),
+    }));
+    const work = applyScript.runAll(redis, calls, pipeline);
+    const replies = await within(work, deadlineMs, "apply");
+    return batch.map((part, i) => readApplyReply(part, replies[i] as string));
   }
 
   function readApplyReply({ supplyId }: SupplyIncrements, reply: string): ApplyReply {

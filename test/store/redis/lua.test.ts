@@ -345,3 +345,30 @@ test("a script goes on after the server has dropped it", async () => {
   redis = new Redis(server.url);
   expect(await script.run(redis, ["n"], [])).toBe(1);
 });
+
+test("several calls leave together, and each is made once by a server that knows the script or not", async () => {
+  const script = createScript("return redis.call('INCRBY', KEYS[1], ARGV[1])");
+  const calls = [
+    { keys: ["n"], args: ["1"] },
+    { keys: ["m"], args: ["5"] },
+    { keys: ["n"], args: ["2"] },
+  ];
+  const run = () => script.runAll(redis, calls, redis.pipeline().sadd("listed", "n"));
+  expect(await run()).toEqual([1, 5, 3]);
+  expect(await run()).toEqual([4, 10, 6]);
+  await redis.script("FLUSH");
+  expect(await run()).toEqual([7, 15, 9]);
+  expect(await redis.smembers("listed")).toEqual(["n"]);
+});
+
+test("of several calls one that fails, or what was sent before them, fails them all", async () => {
+  const script = createScript("return redis.call('INCR', KEYS[1])");
+  await redis.set("word", "x");
+  const run = (...keys: string[]) => {
+    const calls = keys.map((key) => ({ keys: [key], args: [] }));
+    return script.runAll(redis, calls, redis.pipeline().sadd("listed", "n")).catch(String);
+  };
+  expect(await run("n", "word")).toContain("not an integer");
+  await redis.set("listed", "no set");
+  expect(await run("n")).toContain("WRONGTYPE");
+});
