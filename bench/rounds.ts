@@ -36,6 +36,8 @@ export interface Variant {
   readonly samples: Sample[];
   /** The reference under the same load, right before the sample in that place; none without it. */
   readonly references: Sample[];
+  /** The same without what runs beside it, right before the sample in that place. */
+  readonly alone: Sample[];
 }
 
 export interface Outcome {
@@ -100,12 +102,16 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
         : undefined;
     const { connections, rate } = shape;
     const label = `${scenario.name}, ${connections} connections${rate ? ", half the peak" : ""}`;
-    const taken = await sampleInQuiet(plan, bench, scenario, act, { connections, rate }, label);
+    const row = rowOf(scenario, shape);
+    if (scenario.isAgainstItself) {
+      const { beside: _, ...alone } = scenario;
+      row.alone.push(await sampleInQuiet(plan, bench, alone, act, shape, `${label}, alone`));
+    }
+    const taken = await sampleInQuiet(plan, bench, scenario, act, shape, label);
     const found = unexpectedAnswers(scenario.answers, taken.answers);
     problems.push(...found.map((problem) => `${label}, round ${round}: ${problem}`));
     const answered = Math.round(taken.requestsPerSecond).toLocaleString("en");
     bench.say(`round ${round} of ${plan.rounds}: ${label}: ${answered} requests/s`);
-    const row = rowOf(scenario, shape);
     row.samples.push(taken);
     if (reference) row.references.push(before ?? taken);
     return taken;
@@ -136,6 +142,7 @@ function listVariants({ scenarios, connections }: Plan): Variant[] {
     pacedBy,
     samples: [],
     references: [],
+    alone: [],
   });
   const isChosen = (name: string | undefined) => scenarios.some((other) => other.name === name);
   const reference = scenarios.find(({ name }) => name === REFERENCE);
@@ -176,10 +183,10 @@ async function sampleInQuiet(
   bench: Bench,
   { beside }: Scenario,
   act: Act,
-  shape: { connections: number; rate: number | undefined },
+  { connections, rate }: Shape,
   label: string,
 ): Promise<Sample> {
-  const run = () => load(plan, bench, act, { ...shape, seconds: plan.seconds });
+  const run = () => load(plan, bench, act, { connections, rate, seconds: plan.seconds });
   const watch = beside && ((signal: AbortSignal) => beside(act, signal));
   for (let attempt = 1; ; attempt++) {
     const taken = await measure(act.target, run, bench.clock, watch);

@@ -30,7 +30,7 @@ interface Quotients {
   readonly p99: Spread;
 }
 
-/** Over another scenario in the same round. */
+/** Over another scenario in the same round, or itself without what runs beside it. */
 interface Comparison extends Quotients {
   readonly scenario: string;
 }
@@ -69,11 +69,17 @@ export function summarize(variants: readonly Variant[]): Row[] {
       ratio: reference?.cpu,
       p99Ratio: reference?.p99,
       p99OwnRatio: pacedBy ? compare(variant, REFERENCE, variants, REFERENCE)?.p99 : undefined,
-      against: scenario.against ? compare(variant, scenario.against, variants) : undefined,
+      against: compareAgainst(variant, variants),
       answers: shares(samples),
       figures: spreadFigures(samples),
     };
   });
+}
+
+function compareAgainst(variant: Variant, variants: readonly Variant[]): Comparison | undefined {
+  const { scenario, samples, alone } = variant;
+  if (scenario.isAgainstItself) return { scenario: "itself alone", ...divide(samples, alone) };
+  return scenario.against ? compare(variant, scenario.against, variants) : undefined;
 }
 
 function compare(
