@@ -33,6 +33,17 @@ test("latency is judged at the fixed rate alone", () => {
   expect(verdictOf("p99 at half the peak rate, Redis", [closed, paced])).toBe("missed");
 });
 
+test("microseconds of CPU are judged as on the machine that their limit was set on", () => {
+  const verdict = (referenceUs: number, redisUs: number) =>
+    verdictOf("Redis CPU", [
+      row({ scenario: "reference", connections: 256, cpuUs: spread(referenceUs) }),
+      row({ scenario: "distinct-redis", connections: 256, redisCpuUs: spread(redisUs) }),
+    ]);
+  expect(verdict(24.5, 7.9)).toBe("met");
+  expect(verdict(49, 15.8)).toBe("met");
+  expect(verdict(12.25, 4.1)).toBe("missed");
+});
+
 test("of several soaks the worst is judged", () => {
   const soak = { scenario: "a", seconds: 600, requests: 1, curve: [] };
   const soaks = [
