@@ -79,8 +79,11 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     });
     const hasMore = () => journal.committed() > counter.counted();
     kept.set(producer, { hasMore, recheck: counter.recheck, count });
-    const words = journal.committed() - journal.tail();
-    const readable = journal.scan(journal.tail(), journal.committed(), () => {}) - journal.tail();
+    // Read once: a producer that lives after all moves both.
+    const tail = journal.tail();
+    const committed = journal.committed();
+    const words = committed - tail;
+    const readable = journal.scan(tail, committed, () => {}) - tail;
     if (readable < words) {
       onFault(producer, new Error(`${words - readable} words behind a torn record are lost`));
     }

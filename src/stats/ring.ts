@@ -83,7 +83,8 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
   let committed = readCommitted();
 
   function readCommitted(): number {
-    return tail() + (((words[HEADER_COMMITTED]! >>> 0) - (tail() % LOW)) >>> 0);
+    const base = tail(); // Another process may release meanwhile.
+    return base + (((words[HEADER_COMMITTED]! >>> 0) - (base % LOW)) >>> 0);
   }
 
   const free = () => ringWords - (committed - tail());

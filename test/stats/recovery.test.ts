@@ -21,7 +21,7 @@ interface Bench extends Disposable {
   told: string[];
   files(): string[];
   /** A supervisor that starts over on the same folder and store. */
-  startOver(): Recovery;
+  startOver(journals?: JournalFolder): Recovery;
   /** The journal of a producer that ended after so many auctions of a and of b. */
   leave(producer: string, countOfA: number, countOfB?: number): Journal;
   /** Ends the waits that were asked for, so that everyone goes on. */
@@ -37,9 +37,9 @@ function createBench(): Bench {
   const store = createScriptedStore();
   const told: string[] = [];
   let waiting: { ms: number; wake: () => void }[] = [];
-  const startOver = () =>
+  const startOver = (journals = folder) =>
     createRecovery({
-      journals: folder,
+      journals,
       store,
       onRecovered: (producer, words) => told.push(`recovered ${producer} ${words}`),
       onLost: (supplyId, records) => told.push(`lost ${supplyId} ${records}`),
@@ -112,6 +112,34 @@ describe("journals of producers that ended", () => {
     }
     expect([bench.total("a"), bench.total("b")]).toEqual([7n, 2n]);
     expect(bench.waits()).toEqual([]);
+  });
+
+  test("one whose producer lives, and releases records meanwhile, has lost none", async () => {
+    using bench = createBench();
+    const orphan = createJournal(bench.folder.pathOf("p"), 1_024);
+    for (let i = 0; i < 3; i++) orphan.append(outcomeOf(a));
+    await countAsWorker(bench, "p", orphan);
+    bench
+      .startOver({
+        ...bench.folder,
+        open(producer) {
+          const journal = bench.folder.open(producer);
+          return (
+            journal && {
+              ...journal,
+              scan(...args) {
+                const stoppedAt = journal.scan(...args);
+                orphan.release(orphan.committed());
+                return stoppedAt;
+              },
+            }
+          );
+        },
+      })
+      .recoverAll();
+    await turns();
+    expect(bench.told).toEqual(["recovered p 18"]);
+    orphan.close();
   });
 
   test("are counted from where the producer came to", async () => {

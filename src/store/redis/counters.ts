@@ -16,6 +16,8 @@ const applyScript = createScript(applySource);
 
 /** Hashes read in one round trip. */
 const SUPPLIES_PER_READ = 500;
+/** Supplies whose increments leave in one write: some milliseconds of Redis's time. */
+const SUPPLIES_PER_WRITE = 500;
 
 /**
  * The counters on one Redis server, the reference implementation.
@@ -25,18 +27,24 @@ export function createRedisCounters(redis: Redis, deadlineMs: number): CounterSt
   let lastListed: readonly string[] = [];
 
   async function apply(name: string, batch: readonly SupplyIncrements[]) {
-    if (batch.length === 0) return [];
+    const replies: ApplyReply[] = [];
+    for (let at = 0; at < batch.length; at += SUPPLIES_PER_WRITE) {
+      replies.push(...(await applyPart(name, batch.slice(at, at + SUPPLIES_PER_WRITE))));
+    }
+    return replies;
+  }
+
+  async function applyPart(name: string, part: readonly SupplyIncrements[]) {
     // Every time: a server that came back empty has to learn them again. Ahead of the counters, so
     // that a crash in between leaves a listed supply without counters.
-    const listed = batch.map((part) => part.supplyId);
-    const pipeline = redis.pipeline().sadd(COUNTED_SUPPLIES_KEY, ...listed);
-    const calls = batch.map((part) => ({
-      keys: [countersKey(part.supplyId)],
-      args: applyArgs(name, part),
+    const list = ["SADD", COUNTED_SUPPLIES_KEY, ...part.map((of) => of.supplyId)] as const;
+    const calls = part.map((of) => ({
+      keys: [countersKey(of.supplyId)],
+      args: applyArgs(name, of),
     }));
-    const work = applyScript.runAll(redis, calls, pipeline);
+    const work = applyScript.runAll(redis, list, calls);
     const replies = await within(work, deadlineMs, "apply");
-    return batch.map((part, i) => readApplyReply(part, replies[i] as string));
+    return part.map((of, i) => readApplyReply(of, replies[i] as string));
   }
 
   function readApplyReply({ supplyId }: SupplyIncrements, reply: string): ApplyReply {

@@ -1,4 +1,4 @@
-import type { ChainableCommander } from "ioredis";
+import type { Redis } from "ioredis";
 
 /** What a script needs of a connection. */
 export interface ScriptCaller {
@@ -15,14 +15,14 @@ interface ScriptCall {
 export interface Script {
   run(redis: ScriptCaller, keys: readonly string[], args: readonly string[]): Promise<unknown>;
   /**
-   * Several calls in one write, behind what the pipeline holds.
+   * Several calls in one write, behind a command that goes ahead of them.
    * @returns a reply for each call
-   * @throws Error when any of them, or what was held, has failed
+   * @throws Error when any of them, or the command, has failed
    */
   runAll(
-    redis: ScriptCaller,
+    redis: Redis,
+    ahead: readonly [command: string, ...args: string[]],
     calls: readonly ScriptCall[],
-    pipeline: ChainableCommander,
   ): Promise<unknown[]>;
 }
 
@@ -41,22 +41,18 @@ export function createScript(source: string): Script {
   const runWhole = (redis: ScriptCaller, call: ScriptCall) =>
     redis.call("EVAL", [source, ...operandsOf(call)]);
 
-  async function runAll(
-    redis: ScriptCaller,
-    calls: readonly ScriptCall[],
-    pipeline: ChainableCommander,
-  ) {
-    const held = pipeline.length;
+  const runAll: Script["runAll"] = async (redis, ahead, calls) => {
+    const pipeline = redis.pipeline().call(...ahead);
     for (const call of calls) pipeline.call("EVALSHA", digest, ...operandsOf(call));
-    const results = (await pipeline.exec()) ?? [];
+    const results = (await pipeline.exec())!;
     for (const [error] of results) if (error && !isUnknownScript(error)) throw error;
     return Promise.all(
       calls.map((call, i) => {
-        const [isUnknown, reply] = results[held + i]!;
-        return isUnknown ? runWhole(redis, call) : reply;
+        const [error, reply] = results[i + 1]!;
+        return error ? runWhole(redis, call) : reply;
       }),
     );
-  }
+  };
 
   return { run, runAll };
 }

@@ -68,3 +68,10 @@ test("reads no more of a supply once the server has been emptied", async () => {
   await counters.apply("p", [auctionsOf(0, 1, "t")]);
   expect([...(await counters.read()).keys()]).toEqual(["t"]);
 });
+
+test("counts more supplies than leave in one write, in the order given", async () => {
+  const batch = Array.from({ length: 1_201 }, (_, i) => auctionsOf(0, 1 + (i % 3), `s${i}`));
+  const replies = await counters.apply("p", batch);
+  expect(replies).toEqual(batch.map(({ to }) => to));
+  expect((await counters.read()).size).toBe(batch.length);
+});
