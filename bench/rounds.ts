@@ -9,8 +9,8 @@ import { runWrk } from "./wrk.ts";
 
 /** What the compilers of the runtime need until a request costs what it costs from then on. */
 const WARM_UP_SECONDS_MAX = 20;
-/** Of the warm-up, over a measurement. */
-const WARM_UP_TIMES = 5;
+/** The warm-up lasts as long as so many measurements. */
+const WARM_UP_MEASUREMENTS = 5;
 const ATTEMPTS = 10;
 
 export interface Plan {
@@ -36,7 +36,7 @@ export interface Variant {
   readonly samples: Sample[];
   /** The reference under the same load, right before the sample in that place; none without it. */
   readonly references: Sample[];
-  /** The same without what runs beside it, right before the sample in that place. */
+  /** The same without what runs beside it, right before or after the sample in that place. */
   readonly alone: Sample[];
 }
 
@@ -103,18 +103,29 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
     const { connections, rate } = shape;
     const label = `${scenario.name}, ${connections} connections${rate ? ", half the peak" : ""}`;
     const row = rowOf(scenario, shape);
-    if (scenario.isAgainstItself) {
-      const { beside: _, ...alone } = scenario;
-      row.alone.push(await sampleInQuiet(plan, bench, alone, act, shape, `${label}, alone`));
-    }
-    const taken = await sampleInQuiet(plan, bench, scenario, act, shape, label);
-    const found = unexpectedAnswers(scenario.answers, taken.answers);
-    problems.push(...found.map((problem) => `${label}, round ${round}: ${problem}`));
+    // In turns, since what comes second meets a service that is warmer.
+    const isAloneFirst = round % 2 === 1;
+    if (isAloneFirst) await takeAlone();
+    const taken = await takeSample(scenario, label);
+    if (!isAloneFirst) await takeAlone();
     const answered = Math.round(taken.requestsPerSecond).toLocaleString("en");
     bench.say(`round ${round} of ${plan.rounds}: ${label}: ${answered} requests/s`);
     row.samples.push(taken);
     if (reference) row.references.push(before ?? taken);
     return taken;
+
+    async function takeAlone(): Promise<void> {
+      if (!scenario.isAgainstItself) return;
+      const { beside: _, ...alone } = scenario;
+      row.alone.push(await takeSample(alone, `${label}, alone`));
+    }
+
+    async function takeSample(shown: Scenario, shownLabel: string): Promise<Sample> {
+      const sample = await sampleInQuiet(plan, bench, shown, act, shape, shownLabel);
+      const found = unexpectedAnswers(shown.answers, sample.answers);
+      problems.push(...found.map((problem) => `${shownLabel}, round ${round}: ${problem}`));
+      return sample;
+    }
   }
 
   function rowOf(scenario: Scenario, { connections, pacedBy }: Shape): Variant {
@@ -172,7 +183,7 @@ export async function openAct(
   const connections = plan.connections[0]!;
   await load(plan, bench, act, {
     connections,
-    seconds: Math.min(WARM_UP_SECONDS_MAX, WARM_UP_TIMES * seconds),
+    seconds: Math.min(WARM_UP_SECONDS_MAX, WARM_UP_MEASUREMENTS * seconds),
   });
   return act;
 }

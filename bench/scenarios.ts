@@ -43,7 +43,7 @@ export interface Scenario {
   readonly against?: string;
   /** Runs during each load, until the signal. @throws Error on what must not happen */
   readonly beside?: (act: Act, signal: AbortSignal) => Promise<Figures>;
-  /** Compared with the same processes without `beside`, right before; in place of `against`. */
+  /** Compared with the same processes without `beside`; in place of `against`. */
   readonly isAgainstItself?: boolean;
   /** Runs once, after the loads. @throws Error on what must not happen */
   readonly after?: (act: Act, seconds: number, children: ChildGroup) => Promise<Figures>;
@@ -51,7 +51,7 @@ export interface Scenario {
 
 export const REFERENCE = "reference";
 
-/** Whether the reference runs beside it, at half of its peak. */
+/** Whether it sets a rate, half of its peak, for itself and others. */
 export const paces = ({ name, pacedBy }: Scenario) => pacedBy === name && name !== REFERENCE;
 
 const REDIS_FLOOR = "redis-floor";

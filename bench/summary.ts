@@ -46,7 +46,7 @@ export interface Row extends Readonly<Record<(typeof FIGURES)[number], Spread>> 
   readonly p99Ratio: Spread | undefined;
   /** The same over that of the reference at half of its own peak. */
   readonly p99OwnRatio: Spread | undefined;
-  /** The same over another scenario. */
+  /** The same over what it is compared with besides. */
   readonly against: Comparison | undefined;
   /** Shares of 1 over all rounds, the most frequent first. */
   readonly answers: readonly { readonly kind: string; readonly share: number }[];
