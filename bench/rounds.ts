@@ -106,7 +106,7 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
     // In turns, since what comes second meets a service that is warmer.
     const isAloneFirst = round % 2 === 1;
     if (isAloneFirst) await takeAlone();
-    const taken = await takeSample(scenario, label);
+    const taken = await takeSample(label, scenario.beside);
     if (!isAloneFirst) await takeAlone();
     const answered = Math.round(taken.requestsPerSecond).toLocaleString("en");
     bench.say(`round ${round} of ${plan.rounds}: ${label}: ${answered} requests/s`);
@@ -115,15 +115,13 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
     return taken;
 
     async function takeAlone(): Promise<void> {
-      if (!scenario.isAgainstItself) return;
-      const { beside: _, ...alone } = scenario;
-      row.alone.push(await takeSample(alone, `${label}, alone`));
+      if (scenario.isAgainstItself) row.alone.push(await takeSample(`${label}, alone`));
     }
 
-    async function takeSample(shown: Scenario, shownLabel: string): Promise<Sample> {
-      const sample = await sampleInQuiet(plan, bench, shown, act, shape, shownLabel);
-      const found = unexpectedAnswers(shown.answers, sample.answers);
-      problems.push(...found.map((problem) => `${shownLabel}, round ${round}: ${problem}`));
+    async function takeSample(shown: string, beside?: Scenario["beside"]): Promise<Sample> {
+      const sample = await sampleInQuiet(plan, bench, act, shape, shown, beside);
+      const found = unexpectedAnswers(scenario.answers, sample.answers);
+      problems.push(...found.map((problem) => `${shown}, round ${round}: ${problem}`));
       return sample;
     }
   }
@@ -192,10 +190,10 @@ export async function openAct(
 async function sampleInQuiet(
   plan: Plan,
   bench: Bench,
-  { beside }: Scenario,
   act: Act,
   { connections, rate }: Shape,
   label: string,
+  beside: Scenario["beside"],
 ): Promise<Sample> {
   const run = () => load(plan, bench, act, { connections, rate, seconds: plan.seconds });
   const watch = beside && ((signal: AbortSignal) => beside(act, signal));

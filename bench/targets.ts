@@ -201,24 +201,21 @@ function judge(
 
 /** As on a machine whose reference costs so much: microseconds are the machine's. */
 function scaleTo(us: number, reference: Row | undefined, spread: Spread | undefined) {
-  if (!reference || !spread) return undefined;
-  const scale = us / reference.cpuUs.median;
-  const { median, least, most } = spread;
-  return { median: median * scale, least: least * scale, most: most * scale };
+  return reference && spread && divide(spread, reference.cpuUs.median / us);
 }
 
 /** By medians, since the loops ran after the load of the same round. */
 function overFetch(row: Row | undefined): Spread | undefined {
   const call = row?.figures["CPU µs per bidder call"];
   const loop = row?.figures["CPU µs per call of a bare fetch loop"];
-  if (!call || !loop) return undefined;
-  const { median, least, most } = call;
-  return {
-    median: median / loop.median,
-    least: least / loop.median,
-    most: most / loop.median,
-  };
+  return call && loop && divide(call, loop.median);
 }
+
+const divide = ({ median, least, most }: Spread, by: number): Spread => ({
+  median: median / by,
+  least: least / by,
+  most: most / by,
+});
 
 function invert(spread: Spread | undefined): Spread | undefined {
   return spread && { median: 1 / spread.median, least: 1 / spread.most, most: 1 / spread.least };

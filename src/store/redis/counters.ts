@@ -10,14 +10,13 @@ import {
 } from "../store.ts";
 import { COUNTED_SUPPLIES_KEY, countersKey } from "./keys.ts";
 import applySource from "./lua/apply.lua" with { type: "text" };
+import { partsOf } from "./parts.ts";
 import { createScript } from "./script.ts";
 
 const applyScript = createScript(applySource);
 
-/** Hashes read in one round trip. */
-const SUPPLIES_PER_READ = 500;
-/** Supplies whose increments leave in one write: some milliseconds of Redis's time. */
-const SUPPLIES_PER_WRITE = 500;
+/** Supplies in one round trip: some milliseconds of Redis's time. */
+const SUPPLIES_PER_CALL = 500;
 
 /**
  * The counters on one Redis server, the reference implementation.
@@ -28,8 +27,8 @@ export function createRedisCounters(redis: Redis, deadlineMs: number): CounterSt
 
   async function apply(name: string, batch: readonly SupplyIncrements[]) {
     const replies: ApplyReply[] = [];
-    for (let at = 0; at < batch.length; at += SUPPLIES_PER_WRITE) {
-      replies.push(...(await applyPart(name, batch.slice(at, at + SUPPLIES_PER_WRITE))));
+    for (const part of partsOf(batch, SUPPLIES_PER_CALL)) {
+      replies.push(...(await applyPart(name, part)));
     }
     return replies;
   }
@@ -37,14 +36,14 @@ export function createRedisCounters(redis: Redis, deadlineMs: number): CounterSt
   async function applyPart(name: string, part: readonly SupplyIncrements[]) {
     // Every time: a server that came back empty has to learn them again. Ahead of the counters, so
     // that a crash in between leaves a listed supply without counters.
-    const list = ["SADD", COUNTED_SUPPLIES_KEY, ...part.map((of) => of.supplyId)] as const;
-    const calls = part.map((of) => ({
-      keys: [countersKey(of.supplyId)],
-      args: applyArgs(name, of),
+    const list = ["SADD", COUNTED_SUPPLIES_KEY, ...part.map(({ supplyId }) => supplyId)] as const;
+    const calls = part.map((supply) => ({
+      keys: [countersKey(supply.supplyId)],
+      args: applyArgs(name, supply),
     }));
     const work = applyScript.runAll(redis, list, calls);
     const replies = await within(work, deadlineMs, "apply");
-    return part.map((of, i) => readApplyReply(of, replies[i] as string));
+    return part.map((supply, i) => readApplyReply(supply, replies[i] as string));
   }
 
   function readApplyReply({ supplyId }: SupplyIncrements, reply: string): ApplyReply {
@@ -69,8 +68,7 @@ export function createRedisCounters(redis: Redis, deadlineMs: number): CounterSt
 
   async function readSupplies(ids: readonly string[]): Promise<Map<string, Counters>> {
     const counters = new Map<string, Counters>();
-    for (let at = 0; at < ids.length; at += SUPPLIES_PER_READ) {
-      const part = ids.slice(at, at + SUPPLIES_PER_READ);
+    for (const part of partsOf(ids, SUPPLIES_PER_CALL)) {
       const pipeline = redis.pipeline();
       for (const id of part) pipeline.hgetall(countersKey(id));
       const replies = await within(pipeline.exec(), deadlineMs, "read");
@@ -84,11 +82,9 @@ export function createRedisCounters(redis: Redis, deadlineMs: number): CounterSt
   }
 
   async function forget(name: string, supplyIds: readonly string[]) {
-    for (let at = 0; at < supplyIds.length; at += SUPPLIES_PER_READ) {
+    for (const part of partsOf(supplyIds, SUPPLIES_PER_CALL)) {
       const pipeline = redis.pipeline();
-      for (const id of supplyIds.slice(at, at + SUPPLIES_PER_READ)) {
-        pipeline.hdel(countersKey(id), offsetField(name));
-      }
+      for (const id of part) pipeline.hdel(countersKey(id), offsetField(name));
       const replies = await within(pipeline.exec(), deadlineMs, "forget");
       for (const [error] of replies!) if (error) throw error;
     }

@@ -10,6 +10,7 @@ import { admissionsKey } from "./keys.ts";
 import type { LimiterConnection } from "./limiter-connection.ts";
 import admitSource from "./lua/admit.lua" with { type: "text" };
 import restoreSource from "./lua/restore.lua" with { type: "text" };
+import { partsOf } from "./parts.ts";
 import { createScript } from "./script.ts";
 
 const admitScript = createScript(admitSource);
@@ -97,8 +98,7 @@ export function createRedisWindows(options: RedisWindowsOptions): WindowStore {
   }
 
   async function restore(past: readonly PastAdmissions[]): Promise<void> {
-    for (let at = 0; at < past.length; at += CLIENTS_PER_RESTORE) {
-      const part = past.slice(at, at + CLIENTS_PER_RESTORE);
+    for (const part of partsOf(past, CLIENTS_PER_RESTORE)) {
       // At the latest, so that nothing leaves the window before its time.
       const args: string[] = [window[1], latestServerUs()];
       for (const { admissions } of part) {
