@@ -31,9 +31,7 @@ import {
   type StartOrder,
 } from "./processes/messages.ts";
 import type { SharedClock } from "./processes/shared-clock.ts";
-import { createJournal } from "./stats/journal.ts";
-import { createJournalCounter } from "./stats/journal-counter.ts";
-import { createRecorder, type Recorder } from "./stats/recorder.ts";
+import { openStatistics } from "./stats/open-statistics.ts";
 import { createRemoteStore, type StoreCall } from "./store/embedded/remote.ts";
 import { openWindows } from "./store/embedded/windows-file.ts";
 import { openRedisCounters, openRedisWindows } from "./store/redis/open.ts";
@@ -69,8 +67,11 @@ export interface App {
   prepare(): Promise<void>;
   listen(): void;
   swapCatalog(catalog: Catalog): void;
-  /** Resolves when everything answered before the call is counted. */
-  drain(): Promise<void>;
+  /**
+   * Resolves when everything answered before the call is counted.
+   * @param isStoreBack  whether the store is to be asked for all that it confirmed before
+   */
+  drain(isStoreBack: boolean): Promise<void>;
   /** Not ready, then no new connections, then running auctions finish and are counted. */
   stop(): Promise<void>;
 }
@@ -97,6 +98,11 @@ export function createApp(options: AppOptions): App {
     }
   }
 
+  function drain(isStoreBack: boolean): Promise<void> {
+    if (isStoreBack) recorder.recheck();
+    return recorder.drain();
+  }
+
   async function stop(): Promise<void> {
     isDraining = true;
     server.beginDrain();
@@ -112,7 +118,7 @@ export function createApp(options: AppOptions): App {
     parts.store.close();
   }
 
-  return { prepare, listen: server.listen, swapCatalog, drain: recorder.drain, stop };
+  return { prepare, listen: server.listen, swapCatalog, drain, stop };
 }
 
 type Parts = ReturnType<typeof createParts>;
@@ -124,11 +130,12 @@ function createParts(options: AppOptions) {
   const every = auctionLogEvery(config);
   const store = openCounters(options, () => recorder.recheck());
   const roster = createRoster(catalog, createBidderOpener(bidderSettings(config), logger));
-  const recorder = openRecorder(options, store);
+  const { recorder, counters } = openCounting(options, store);
   return {
     roster,
     store,
     recorder,
+    counters,
     limiting: openWorkerLimiter(options),
     auctioneer: createAuctioneer({
       capacity: AUCTIONS_MAX,
@@ -153,25 +160,19 @@ function openCounters({ order, call, logger }: AppOptions, onReconnect: () => vo
 const warnOfRedis = (logger: Logger) => (role: string, err: Error) =>
   logger.warn({ role, cause: err.message }, "redis connection");
 
-function openRecorder(
-  { order, call, logger, ringWords }: AppOptions,
-  store: CounterStore,
-): Recorder {
-  const journal = createJournal(order.journalPath, ringWords);
-  const counter = createJournalCounter({
-    journal,
+function openCounting({ order, call, logger, ringWords }: AppOptions, store: CounterStore) {
+  return openStatistics({
+    journalPath: order.journalPath,
+    ringWords,
     producer: order.producer,
-    apply: store.apply,
+    flushMs: order.config.STATS_FLUSH_MS,
+    store,
+    countAll: async (isStoreBack) => void (await call(DRAIN_ALL, isStoreBack)),
     onLost(supply, records) {
       logger.warn({ supply, records }, "records not restored");
       call(STORE_WENT_BACK, null).catch(() => {}); // Without a supervisor there is nobody to tell.
     },
     onRefused: (supply, err) => logger.error({ supply, cause: err.message }, "counters refused"),
-  });
-  return createRecorder({
-    journal,
-    counter,
-    flushMs: order.config.STATS_FLUSH_MS,
     onChange: (failure) =>
       failure
         ? logger.warn({ cause: failure.message }, "statistics wait in the journal")
@@ -207,7 +208,7 @@ function openWorkerLimiter({ order, clock, logger }: AppOptions) {
 function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean) {
   const { order, call, logger } = options;
   const { config, port, producer } = order;
-  const { roster, store, recorder, limiting, auctioneer, deadlines, auctionLog } = parts;
+  const { roster, store, recorder, counters, limiting, auctioneer, deadlines, auctionLog } = parts;
   const requestIdOf = createRequestIds(producer);
   const handleBid = createBidRoute({
     readBid: createBidReader(config.TMAX_MAX),
@@ -226,8 +227,7 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
   const handleStat = createStatRoute({
     catalog: roster.catalog,
     requestIdOf,
-    drainAll: async () => void (await call(DRAIN_ALL, null)),
-    read: store.read,
+    read: counters.read,
     cacheMs: config.STAT_CACHE_MS,
     onFault: warn(logger, "statistics not available"),
   });

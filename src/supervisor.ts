@@ -53,7 +53,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
     mkdirSync(journalDir, { recursive: true });
     return lockFolder(config.DATA_DIR);
   });
-  const onChange = () => fleet.refresh();
+  const onChange = () => void fleet.refresh();
   const keeper = await orExit(() => openCatalogKeeper({ config, onChange, logger }));
 
   // Unique to this start, on this host and every other one that uses the same store.
@@ -86,7 +86,12 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   recovery.recoverAll();
 
   const drainAll = createShared(async () => {
-    await fleet.drain();
+    await fleet.drain(false);
+    await recovery.settled();
+  });
+  const recheckAll = createShared(async () => {
+    recovery.recheck();
+    await fleet.drain(true);
     await recovery.settled();
   });
   const fleet = createFleet({
@@ -105,7 +110,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
       if (name === CATALOG_FAULT) return keeper.fault() ?? null;
       if (name === LOST) return lossWatch.lost().toString();
       if (name !== DRAIN_ALL) throw new Error(`no call ${name}`);
-      await within(drainAll(), DRAIN_DEADLINE_MS, "drain");
+      await within((argument ? recheckAll : drainAll)(), DRAIN_DEADLINE_MS, "drain");
       return null;
     },
     onEnded: recovery.recover,

@@ -43,8 +43,8 @@ export function runWorker(): void {
   function obey(order: Exclude<Order, { type: "reply" }>): void {
     if (order.type === "start") start(order.order);
     else if (order.type === "listen") listen();
-    else if (order.type === "catalog") refreshCatalog();
-    else if (order.type === "drain") drain(order.id);
+    else if (order.type === "catalog") refreshCatalog(order.id);
+    else if (order.type === "drain") drain(order);
     else stop();
   }
 
@@ -77,9 +77,14 @@ export function runWorker(): void {
     else first = catalog;
   }
 
-  function refreshCatalog(): void {
-    if (catalogPath === undefined) return; // The start reads what is in force then.
-    refresh().catch((err) => logger?.error({ err }, "catalog not read, the old one stays"));
+  async function refreshCatalog(id: number): Promise<void> {
+    const hasStarted = catalogPath !== undefined; // Else the start reads what is in force then.
+    try {
+      if (hasStarted) await refresh();
+    } catch (err) {
+      logger?.error({ err }, "catalog not read, the old one stays");
+    }
+    send({ type: "done", id });
   }
 
   function listen(): void {
@@ -91,12 +96,12 @@ export function runWorker(): void {
     }
   }
 
-  async function drain(id: number): Promise<void> {
+  async function drain({ id, isStoreBack }: Extract<Order, { type: "drain" }>): Promise<void> {
     try {
-      await app?.drain();
-      send({ type: "drained", id });
+      await app?.drain(isStoreBack);
+      send({ type: "done", id });
     } catch (err) {
-      send({ type: "drained", id, error: (err as Error).message });
+      send({ type: "done", id, error: (err as Error).message });
     }
   }
 

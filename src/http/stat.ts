@@ -6,14 +6,13 @@ import type { CounterStore } from "../store/store.ts";
 import { problem } from "./problem.ts";
 import type { RequestIdOf } from "./request-id.ts";
 
-/** Longest that GET /stat waits for every worker's mailbox and the store, milliseconds. */
+/** Longest that GET /stat waits for the store, and for a worker that has to count, milliseconds. */
 const STAT_DEADLINE_MS = 1_500;
 
 export interface StatRouteOptions {
   catalog: () => Catalog;
   requestIdOf: RequestIdOf;
-  /** Resolves when all workers have counted what they answered before the call. */
-  drainAll: () => Promise<void>;
+  /** Counters that contain whatever any worker answered before the call. */
   read: CounterStore["read"];
   /** How old an answer may be, milliseconds; 0: never old. */
   cacheMs: number;
@@ -34,16 +33,16 @@ interface Report {
 
 /** Answers GET /stat: whatever was answered before it was sent is in it, or it is a 503. */
 export function createStatRoute(options: StatRouteOptions): HandleStat {
-  const { catalog, requestIdOf, drainAll, read, cacheMs, onFault } = options;
+  const { catalog, requestIdOf, read, cacheMs, onFault } = options;
   const { now = () => performance.now() } = options;
-  const sharedDrain = createShared(drainAll);
   const sharedReport = createShared(makeReport);
+  const askedFor = new Set<string>();
+  const sharedRead = createShared(readAskedFor);
   let cached: Report | undefined;
   let isFailing = false;
 
   async function makeReport(): Promise<Report> {
     const madeAtMs = now();
-    await drainAll();
     const counted = await read();
     const { version } = catalog();
     return toReport(await writeReport(catalog(), counted), madeAtMs, version);
@@ -60,9 +59,15 @@ export function createStatRoute(options: StatRouteOptions): HandleStat {
     return report;
   }
 
+  function readAskedFor() {
+    const supplyIds = [...askedFor];
+    askedFor.clear();
+    return read(supplyIds);
+  }
+
   async function reportOf(supplyId: string): Promise<Report> {
-    await sharedDrain();
-    const counted = await read([supplyId]);
+    askedFor.add(supplyId);
+    const counted = await sharedRead();
     return toReport(await writeReport(catalog(), counted, supplyId), now(), 0);
   }
 

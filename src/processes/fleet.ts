@@ -1,3 +1,4 @@
+import { createShared } from "../actor/shared.ts";
 import type { Logger } from "../log.ts";
 import type { StartOrder } from "./messages.ts";
 import { createRestartPolicy } from "./restart-policy.ts";
@@ -27,10 +28,16 @@ export interface Fleet {
    */
   start(): Promise<void>;
   pids(): number[];
-  /** Has every worker read the snapshot of the catalog again. */
-  refresh(): void;
-  /** Resolves when every worker has counted what it answered, or has ended. */
-  drain(): Promise<void>;
+  /**
+   * Has every worker read the snapshot of the catalog again, one after the other: a large one keeps
+   * a processor busy, and those that are not reading have the others.
+   */
+  refresh(): Promise<void>;
+  /**
+   * Resolves when every worker has counted what it answered, or has ended.
+   * @param isStoreBack  whether the store is to be asked for all that it confirmed before
+   */
+  drain(isStoreBack: boolean): Promise<void>;
   /** Lets the workers finish; after `graceMs` they are killed. */
   stop(graceMs: number): Promise<void>;
   killAll(): void;
@@ -110,13 +117,17 @@ export function createFleet(options: FleetOptions): Fleet {
 
   const live = () => [...workers.values()].filter((worker) => worker.state() !== "ended");
 
-  async function drain(): Promise<void> {
-    await Promise.all(live().map((worker) => worker.drain()));
+  async function drain(isStoreBack: boolean): Promise<void> {
+    await Promise.all(live().map((worker) => worker.drain(isStoreBack)));
+  }
+
+  async function refresh(): Promise<void> {
+    for (const worker of live()) await worker.refresh();
   }
 
   async function stop(graceMs: number): Promise<void> {
     isStopping = true;
-    for (const worker of live()) worker.send({ type: "stop" });
+    for (const worker of live()) worker.stop();
     const timer = setTimeout(killAll, graceMs);
     await Promise.all([...workers.values()].map((worker) => worker.ended));
     clearTimeout(timer);
@@ -130,9 +141,7 @@ export function createFleet(options: FleetOptions): Fleet {
   return {
     start,
     pids: () => live().map((worker) => worker.pid),
-    refresh: () => {
-      for (const worker of live()) worker.send({ type: "catalog" });
-    },
+    refresh: createShared(refresh),
     drain,
     stop,
     killAll,

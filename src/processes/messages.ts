@@ -21,10 +21,13 @@ export type Order =
   | { type: "start"; order: StartOrder }
   /** Sent after `prepared`: from here on the worker may have answered somebody. */
   | { type: "listen" }
-  /** The snapshot has been replaced. */
-  | { type: "catalog" }
-  /** Count everything that was answered so far, then say `drained`. */
-  | { type: "drain"; id: number }
+  /** The snapshot has been replaced: read it, then say `done`. */
+  | { type: "catalog"; id: number }
+  /**
+   * Count everything that was answered so far, then say `done`; where the store holds less than
+   * it confirmed, ask it for all of that again.
+   */
+  | { type: "drain"; id: number; isStoreBack: boolean }
   /** The answer to a `call`. */
   | { type: "reply"; id: number; result?: unknown; error?: string }
   | { type: "stop" };
@@ -35,11 +38,12 @@ export type Report =
   | { type: "prepared" }
   | { type: "ready" }
   | { type: "beat" }
-  | { type: "drained"; id: number; error?: string }
+  | { type: "done"; id: number; error?: string }
   | { type: "call"; id: number; name: string; argument: unknown }
   | { type: "fatal"; message: string };
 
-/** Calls a worker may make of the supervisor. */
+// Calls a worker may make of the supervisor.
+/** Has every worker count; its argument is whether the store went back. */
 export const DRAIN_ALL = "drain-all";
 /** Answers what the supervisor's monotonic clock says, milliseconds. */
 export const CLOCK = "clock";

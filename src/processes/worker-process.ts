@@ -22,9 +22,12 @@ export interface WorkerProcess {
   readonly producer: string;
   readonly pid: number;
   state(): WorkerState;
-  send(order: Order): void;
+  /** Lets it finish what it has begun. */
+  stop(): void;
+  /** Reads the snapshot of the catalog again; resolves also when it ended instead. */
+  refresh(): Promise<void>;
   /** Counts what it has answered so far; resolves also when it ended instead. */
-  drain(): Promise<void>;
+  drain(isStoreBack: boolean): Promise<void>;
   kill(): void;
   /** Settles when it listens; rejects when it ended before. */
   readonly ready: Promise<void>;
@@ -49,11 +52,11 @@ export interface WorkerProcessOptions {
 export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
   const { order, answer, onEnded, onFatal, now = () => performance.now() } = options;
   const { producer } = order;
-  const drains = new Map<number, { resolve: () => void; reject: (fault: Error) => void }>();
+  const jobs = new Map<number, { resolve: () => void; reject: (fault: Error) => void }>();
   const readiness = Promise.withResolvers<void>();
   readiness.promise.catch(() => {}); // Nobody need wait for it.
   let state: WorkerState = "starting";
-  let drainsAsked = 0;
+  let jobsGiven = 0;
   let heardAtMs = now();
   let readyAtMs: number | undefined;
 
@@ -73,8 +76,8 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
     state = "ended";
     readiness.reject(new Error(`${producer} ended before it was ready`));
     onEnded();
-    for (const { resolve } of drains.values()) resolve(); // Its journal is for the recovery.
-    drains.clear();
+    for (const { resolve } of jobs.values()) resolve(); // Its journal is for the recovery.
+    jobs.clear();
     const servedMs = readyAtMs === undefined ? 0 : now() - readyAtMs;
     return { code: child.exitCode, signal: child.signalCode as string | null, servedMs };
   });
@@ -89,9 +92,9 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
       case "ready":
         readyAtMs = now();
         return readiness.resolve();
-      case "drained": {
-        const waiter = drains.get(report.id);
-        drains.delete(report.id);
+      case "done": {
+        const waiter = jobs.get(report.id);
+        jobs.delete(report.id);
         if (report.error === undefined) return waiter?.resolve();
         return waiter?.reject(new Error(`${producer}: ${report.error}`));
       }
@@ -111,7 +114,6 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
   }
 
   function send(message: Order): void {
-    if (message.type === "stop" && state !== "ended") state = "stopping";
     try {
       child.send(message);
     } catch {
@@ -119,14 +121,25 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
     }
   }
 
-  function drain(): Promise<void> {
-    // One that is starting has answered nobody; it is asked once it has been told to listen.
-    if (state === "starting" || state === "ended") return Promise.resolve();
+  /** Resolves when it says that it has done what the order with this number asks. */
+  function give(orderOf: (id: number) => Order): Promise<void> {
+    if (state === "ended") return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const id = ++drainsAsked;
-      drains.set(id, { resolve, reject });
-      send({ type: "drain", id });
+      const id = ++jobsGiven;
+      jobs.set(id, { resolve, reject });
+      send(orderOf(id));
     });
+  }
+
+  async function drain(isStoreBack: boolean): Promise<void> {
+    // One that is starting has answered nobody; it is asked once it has been told to listen.
+    if (state === "starting") return;
+    await give((id) => ({ type: "drain", id, isStoreBack }));
+  }
+
+  function stop(): void {
+    if (state !== "ended") state = "stopping";
+    send({ type: "stop" });
   }
 
   function checkPulse(silentMs: number): boolean {
@@ -140,7 +153,8 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
     producer,
     pid: child.pid,
     state: () => state,
-    send,
+    stop,
+    refresh: () => give((id) => ({ type: "catalog", id })),
     drain,
     kill: () => child.kill("SIGKILL"),
     ready: readiness.promise,

@@ -1,12 +1,16 @@
 import assert from "node:assert";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { allocateFile, mapFile, touchPages } from "../mapped-file.ts";
 import { createNames, readNames } from "./names.ts";
-import { type Journal, journalBytes, journalOver } from "./ring.ts";
+import { HEADER_BYTES, type Journal, journalBytes, journalOver } from "./ring.ts";
+import { copyRing, type RingCopy } from "./ring-copy.ts";
 
 /** 4 Mi words are 16 MiB: some 100 seconds of 7,000 auctions a second. A power of two. */
 const RING_WORDS = 2 ** 22;
+
+/** Names kept of a journal that is copied: of some 10,000 supplies of five bidders. */
+const COPIED_NAMES_BYTES_MAX = 2 ** 20;
 
 const namesPath = (path: string) => path.replace(/\.journal$/, ".names");
 
@@ -28,6 +32,20 @@ export function openJournal(path: string): Journal {
   return journalOver(mapFile(path), readNames(namesPath(path)));
 }
 
+/** Copies from the journal of a process that lives. @throws Error when it is not one */
+function copyJournal(path: string): RingCopy {
+  const file = openSync(path, "r");
+  try {
+    const names = readNames(namesPath(path), COPIED_NAMES_BYTES_MAX);
+    const ringWords = (fstatSync(file).size - HEADER_BYTES) / 4;
+    const read = (into: Uint8Array, at: number) => void readSync(file, into, 0, into.length, at);
+    return copyRing({ read, ringWords, names, close: () => closeSync(file) });
+  } catch (cause) {
+    closeSync(file);
+    throw cause;
+  }
+}
+
 /** Deletes a journal and its names. */
 function removeJournal(path: string): void {
   rmSync(path, { force: true });
@@ -43,6 +61,11 @@ export interface JournalFolder {
   producers(): string[];
   /** The journal of a dead producer; undefined when it died before it could record. */
   open(producer: string): Journal | undefined;
+  /**
+   * The journal of any producer, read by copying; undefined when it has not recorded yet.
+   * @throws Error when it is gone, is no journal, or names too many supplies
+   */
+  copy(producer: string): RingCopy | undefined;
   /** Deletes a journal whose records are all counted; its names stay until `remove`. */
   retire(producer: string): void;
   retired(): { producer: string; supplyIds: string[] }[];
@@ -69,6 +92,8 @@ export function createJournalFolder(dir: string): JournalFolder {
     producers: () => list("journal"),
     open: (producer) =>
       isWholeJournal(pathOf(producer)) ? openJournal(pathOf(producer)) : undefined,
+    copy: (producer) =>
+      isWholeJournal(pathOf(producer)) ? copyJournal(pathOf(producer)) : undefined,
     retire: (producer) => rmSync(pathOf(producer)),
     retired,
     remove: (producer) => removeJournal(pathOf(producer)),

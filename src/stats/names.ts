@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import type { Supply } from "../catalog/catalog.ts";
 
 /** What a journal record's supply number stands for. */
@@ -34,13 +34,15 @@ interface Panel {
 /**
  * Another process's names. A last line that is cut off names no record and is dropped; the file is
  * read again when a record has a number beyond it, because its process may still be writing.
+ * @param bytesMax  of the file; a longer one is an Error, now and whenever it is read again
  */
-export function readNames(path: string): Names {
+export function readNames(path: string, bytesMax = Number.POSITIVE_INFINITY): Names {
   const entries: NamedSupply[] = [];
   const counts = new Map<string, { count: number }>();
   readNew();
 
   function readNew(): void {
+    if (statSync(path).size > bytesMax) throw new Error(`${path}: longer than ${bytesMax} bytes`);
     for (const line of readFileSync(path, "utf8").split("\n").slice(entries.length, -1)) {
       const [supplyId, bidderIds] = JSON.parse(line) as Line;
       entries.push(addEntry(entries.length, supplyId, bidderIds, counts));

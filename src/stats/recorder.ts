@@ -95,6 +95,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
     const below = isReleaseDue() ? keptFor(RETENTION_MS) : undefined;
     if (below !== undefined) counter.recheckBelow(below);
     await counter.countUpTo(position);
+    journal.tellCounted(counter.counted());
     if (counter.timesBack() > timesBack) kept.length = 0; // All of it was counted again just now.
     timesBack = counter.timesBack();
     if (below !== undefined) release(below);

@@ -19,14 +19,18 @@ const MAGIC = 0x4a524e31;
 const HEADER_WORDS = 16;
 const HEADER_COMMITTED = 2; // Low 32 bits of the position behind the last whole record.
 const HEADER_TAIL = 2; // As a float64: the oldest position still kept.
+const HEADER_COUNTED = 3; // As a float64: below it the store has confirmed everything once.
+const HEADER_RECORDED = 4; // As a float64: records ever committed.
 const RECORD_FIXED_WORDS = 5;
 export const STATES_PER_WORD = 10;
 /** Longest record: a supply of 1,000 bidders. */
 const RECORD_WORDS_MAX = RECORD_FIXED_WORDS + 1000 / STATES_PER_WORD;
 const LOW = 2 ** 32;
 
+export const HEADER_BYTES = HEADER_WORDS * 4;
+
 /** Bytes of a journal with a ring of so many words. */
-export const journalBytes = (ringWords: number) => (HEADER_WORDS + ringWords) * 4;
+export const journalBytes = (ringWords: number) => HEADER_BYTES + ringWords * 4;
 
 /** One record while it is visited; the object is reused for the next one. */
 export interface JournalRecord {
@@ -57,6 +61,8 @@ export interface Journal {
   append(outcome: AuctionOutcome): void;
   /** Gives the words below a position back to the ring. */
   release(to: number): void;
+  /** Says, to whoever copies it, that the store has confirmed everything below the position. */
+  tellCounted(position: number): void;
   /** Visits whole records in order. Stops at one that is torn. @returns where it stopped */
   scan(from: number, to: number, visit: (record: JournalRecord) => void): number;
   /** Every supply that was ever named, also where its records have been released. */
@@ -70,7 +76,7 @@ export interface Journal {
  */
 export function journalOver(bytes: Uint8Array, names: Names): Journal {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-  const tails = new Float64Array(bytes.buffer, bytes.byteOffset, HEADER_WORDS / 2);
+  const header = new Float64Array(bytes.buffer, bytes.byteOffset, HEADER_WORDS / 2);
   const ringWords = words.length - HEADER_WORDS;
   assert(words[0] === MAGIC || words[0] === 0, "not a journal");
   words[0] = MAGIC;
@@ -79,13 +85,10 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
 
   // Read each time: of a variable that rests for seconds the engine makes a constant, and compiles
   // every bid anew when it moves after all.
-  const tail = () => tails[HEADER_TAIL]!;
+  const tail = () => header[HEADER_TAIL]!;
+  // Another process may release meanwhile: the tail is read once.
+  const readCommitted = () => committedAfter(tail(), words);
   let committed = readCommitted();
-
-  function readCommitted(): number {
-    const base = tail(); // Another process may release meanwhile.
-    return base + (((words[HEADER_COMMITTED]! >>> 0) - (base % LOW)) >>> 0);
-  }
 
   const free = () => ringWords - (committed - tail());
   const hasRoom = (reserved: number) => free() >= (reserved + 1) * RECORD_WORDS_MAX;
@@ -114,49 +117,12 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
     committed = start + length;
     // The commit point. Atomic, so that no compiler moves a word of the record behind it.
     Atomics.store(words, HEADER_COMMITTED, committed | 0);
+    header[HEADER_RECORDED] = header[HEADER_RECORDED]! + 1;
   }
 
   function release(to: number): void {
     assert(to >= tail() && to <= committed, `release(${to}) outside ${tail()}..${committed}`);
-    tails[HEADER_TAIL] = to;
-  }
-
-  const record: JournalRecord & { position: number } = {
-    position: 0,
-    supply: { number: 0, supplyId: "", bidderIds: [], recorded: { count: 0 } },
-    ordinal: 0,
-    catalogVersion: 0,
-    country: 0,
-    winner: -1,
-    clearingPriceMicros: 0,
-    statesFrom: (place) =>
-      words[at(record.position + RECORD_FIXED_WORDS + place / STATES_PER_WORD)]!,
-  };
-
-  function scan(from: number, to: number, visit: (record: JournalRecord) => void): number {
-    let position = from;
-    while (position < to) {
-      const stamp = words[at(position)]!;
-      const length = stamp & 0xff;
-      const supply = names.at(words[at(position + 1)]!);
-      const country = words[at(position + 3)]! & 0x3ff;
-      const isTorn =
-        stamp >>> 8 !== (position & 0xffffff) ||
-        length < RECORD_FIXED_WORDS ||
-        supply === undefined ||
-        country >= COUNTRY_COUNT;
-      if (isTorn) return position;
-      record.position = position;
-      record.supply = supply;
-      record.ordinal = words[at(position + 2)]! >>> 0;
-      record.country = country;
-      record.winner = ((words[at(position + 3)]! >>> 10) & 0x3ff) - 1;
-      record.catalogVersion = words[at(position + 3)]! >>> 20;
-      record.clearingPriceMicros = words[at(position + 4)]! >>> 0;
-      visit(record);
-      position += length;
-    }
-    return position;
+    header[HEADER_TAIL] = to;
   }
 
   return {
@@ -169,8 +135,86 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
     name: (supply) => void names.of(supply),
     append,
     release,
-    scan,
+    tellCounted: (position) => {
+      header[HEADER_COUNTED] = position;
+    },
+    scan: createScan(words, at, names),
     supplyIds: names.supplyIds,
     close: names.close,
+  };
+}
+
+/** What a journal's header says. */
+export interface JournalHeader {
+  readonly tail: number;
+  readonly committed: number;
+  /** Below it the store has confirmed everything once. */
+  readonly counted: number;
+  /** So many records were committed ever: the last ordinals of all supplies, added up. */
+  readonly recorded: number;
+}
+
+/** @throws Error when it is not a journal's */
+export function parseHeader(bytes: Uint8Array): JournalHeader {
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, HEADER_WORDS);
+  const header = new Float64Array(bytes.buffer, bytes.byteOffset, HEADER_WORDS / 2);
+  assert(words[0] === MAGIC, "not a journal");
+  const tail = header[HEADER_TAIL]!;
+  return {
+    tail,
+    committed: committedAfter(tail, words),
+    counted: header[HEADER_COUNTED]!,
+    recorded: header[HEADER_RECORDED]!,
+  };
+}
+
+const committedAfter = (tail: number, words: Int32Array) =>
+  tail + (((Atomics.load(words, HEADER_COMMITTED) >>> 0) - (tail % LOW)) >>> 0);
+
+/**
+ * Makes `scan` over some words.
+ * @param at  where the word of a position is
+ */
+export function createScan(
+  words: Int32Array,
+  at: (position: number) => number,
+  names: Names,
+): Journal["scan"] {
+  const record: JournalRecord & { position: number } = {
+    position: 0,
+    supply: { number: 0, supplyId: "", bidderIds: [], recorded: { count: 0 } },
+    ordinal: 0,
+    catalogVersion: 0,
+    country: 0,
+    winner: -1,
+    clearingPriceMicros: 0,
+    statesFrom: (place) =>
+      words[at(record.position + RECORD_FIXED_WORDS + place / STATES_PER_WORD)]!,
+  };
+
+  return (from, to, visit) => {
+    let position = from;
+    while (position < to) {
+      const stamp = words[at(position)]!;
+      const length = stamp & 0xff;
+      const isWhole =
+        stamp >>> 8 === (position & 0xffffff) &&
+        length >= RECORD_FIXED_WORDS &&
+        position + length <= to;
+      if (!isWhole) return position;
+      const supply = names.at(words[at(position + 1)]!);
+      const country = words[at(position + 3)]! & 0x3ff;
+      if (supply === undefined || country >= COUNTRY_COUNT) return position;
+      record.position = position;
+      record.supply = supply;
+      record.ordinal = words[at(position + 2)]! >>> 0;
+      record.country = country;
+      record.winner = ((words[at(position + 3)]! >>> 10) & 0x3ff) - 1;
+      record.catalogVersion = words[at(position + 3)]! >>> 20;
+      record.clearingPriceMicros = words[at(position + 4)]! >>> 0;
+      visit(record);
+      position += length;
+    }
+    return position;
   };
 }

@@ -19,7 +19,7 @@ export interface SupplyTally {
  * @param countedOf  the highest ordinal of a supply that is already counted
  */
 export function tallyRecords(
-  journal: Journal,
+  journal: Pick<Journal, "scan">,
   from: number,
   to: number,
   countedOf: (supplyId: string) => number,

@@ -25,15 +25,16 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 interface Setup {
   cacheMs?: number;
-  drainAll?: () => Promise<void>;
+  /** What a read waits for before it takes the numbers. */
+  count?: () => Promise<void>;
   read?: (supplyIds?: readonly string[]) => Promise<ReadonlyMap<string, Counters>>;
 }
 
 /**
- * The route over counters, a catalog and a clock that the test changes. Logs each drain and read,
- * and what was reported as a fault.
+ * The route over counters, a catalog and a clock that the test changes. Logs each read, and
+ * what was reported as a fault.
  */
-function statRoute({ cacheMs = 0, drainAll, read }: Setup = {}) {
+function statRoute({ cacheMs = 0, count, read }: Setup = {}) {
   const state = { catalog: catalogWith(1, "s1", "s2"), total: 0, nowMs: 5_000 };
   const log: string[] = [];
   const faults: unknown[] = [];
@@ -45,12 +46,9 @@ function statRoute({ cacheMs = 0, drainAll, read }: Setup = {}) {
   const handleStat = createStatRoute({
     catalog: () => state.catalog,
     requestIdOf: createRequestIds("p"),
-    async drainAll() {
-      log.push("drain");
-      await drainAll?.();
-    },
     async read(supplyIds) {
       log.push(supplyIds ? `read ${supplyIds}` : "read all");
+      await count?.();
       if (read) return read(supplyIds);
       const counted = new Map<string, Counters>([["s1", counters()]]);
       if (!supplyIds) return counted;
@@ -68,7 +66,7 @@ function statRoute({ cacheMs = 0, drainAll, read }: Setup = {}) {
 const EMPTY = { total_reqs: 0, reqs_per_country: {}, bidders: {} };
 
 describe("stat", () => {
-  test("answers every supply of the catalog, after all workers have counted", async () => {
+  test("answers every supply of the catalog, with all that was counted", async () => {
     const { get, state, log } = statRoute();
     state.total = 5;
     const response = await get();
@@ -77,7 +75,7 @@ describe("stat", () => {
       s1: { total_reqs: 5, reqs_per_country: { US: 5 }, bidders: {} },
       s2: EMPTY,
     });
-    expect(log).toEqual(["drain", "read all"]);
+    expect(log).toEqual(["read all"]);
   });
 
   test("has exactly the promised headers", async () => {
@@ -90,18 +88,18 @@ describe("stat", () => {
     });
   });
 
-  test("drains anew for each call, so that it sees what was answered before it", async () => {
+  test("reads anew for each call, so that it sees what was answered before it", async () => {
     const { get, state, log } = statRoute();
     expect(await totalOf(get())).toBe(0);
     state.total = 1;
     expect(await totalOf(get())).toBe(1);
-    expect(log).toEqual(["drain", "read all", "drain", "read all"]);
+    expect(log).toEqual(["read all", "read all"]);
   });
 
-  test("shares one drain among all calls that come while one is under way", async () => {
+  test("shares one read among all calls that come while one is under way", async () => {
     const gates: PromiseWithResolvers<void>[] = [];
     const { get, state, log } = statRoute({
-      drainAll() {
+      count() {
         const gate = Promise.withResolvers<void>();
         gates.push(gate);
         return gate.promise;
@@ -113,17 +111,17 @@ describe("stat", () => {
     gates[0]!.resolve();
     await first;
     await turn();
-    state.total = 2; // Answered before the shared drain ended, so the callers may see it.
+    state.total = 2; // Answered before the shared read ended, so the callers may see it.
     gates[1]!.resolve();
     for (const response of await later) expect(await totalOf(response)).toBe(2);
-    expect(log).toEqual(["drain", "read all", "drain", "read all"]);
+    expect(log).toEqual(["read all", "read all"]);
   });
 
-  test("does not give a call the numbers of a drain that began before it", async () => {
+  test("does not give a call the numbers of a read that began before it", async () => {
     const gate = Promise.withResolvers<void>();
     let reads = 0;
     const { get } = statRoute({
-      drainAll: () => (reads === 0 ? gate.promise : Promise.resolve()),
+      count: () => (reads === 0 ? gate.promise : Promise.resolve()),
       read: async () => new Map([["s1", new Map([[TOTAL, `${++reads}`]])]]),
     });
     const early = get();
@@ -135,14 +133,14 @@ describe("stat", () => {
 });
 
 describe("stat of one supply", () => {
-  test("answers that supply alone, after all workers have counted, and reads no other", async () => {
+  test("answers that supply alone and reads no other", async () => {
     const { get, state, log } = statRoute();
     state.total = 3;
     const response = await get("s1");
     expect(await reportOf(response)).toEqual({
       s1: { total_reqs: 3, reqs_per_country: { US: 3 }, bidders: {} },
     });
-    expect(log).toEqual(["drain", "read s1"]);
+    expect(log).toEqual(["read s1"]);
   });
 
   test("answers zeros for a supply that was never counted", async () => {
@@ -169,14 +167,14 @@ describe("stat of one supply", () => {
     },
   );
 
-  test("shares one drain among concurrent calls, each with its own supply", async () => {
+  test("shares one read among concurrent calls, each with its own supply", async () => {
     const gate = Promise.withResolvers<void>();
-    const { get, log } = statRoute({ drainAll: () => gate.promise });
+    const { get, log } = statRoute({ count: () => gate.promise });
     const responses = ["s1", "s2", "s1"].map((id) => get(id));
     gate.resolve();
     const bodies = await Promise.all(responses.map(reportOf));
     expect(bodies.map((body) => Object.keys(body))).toEqual([["s1"], ["s2"], ["s1"]]);
-    expect(log.filter((entry) => entry === "drain").length).toBe(2); // The first's, and the rest's.
+    expect(log).toEqual(["read s1", "read s2,s1"]); // The first's, and the rest's.
   });
 });
 
@@ -211,11 +209,11 @@ describe("stat with If-None-Match", () => {
     }
   });
 
-  test("counts all the same before it says that nothing has changed", async () => {
+  test("reads all the same before it says that nothing has changed", async () => {
     const { get, log } = statRoute();
     const etag = (await get()).headers.get("etag")!;
     await get(undefined, { "if-none-match": etag });
-    expect(log).toEqual(["drain", "read all", "drain", "read all"]);
+    expect(log).toEqual(["read all", "read all"]);
   });
 
   test("does not answer 304 for a supply that is unknown", async () => {
@@ -227,9 +225,9 @@ describe("stat that cannot be had", () => {
   const away = () => Promise.reject(new Error("redis://user:secret@host is away"));
 
   test.each([
-    ["not every worker can count", { drainAll: away }, undefined],
+    ["not every worker can count", { count: away }, undefined],
     ["the store cannot be read", { read: away }, undefined],
-    ["not every worker can count, for one supply", { drainAll: away }, "s1"],
+    ["not every worker can count, for one supply", { count: away }, "s1"],
     ["the store cannot be read, for one supply", { read: away }, "s1"],
   ])("is 503 when %s, and the cause is logged, not sent", async (_, setup, supplyId) => {
     const { get, faults } = statRoute(setup);
@@ -244,7 +242,7 @@ describe("stat that cannot be had", () => {
 
   test("is 503 rather than late, and there again once the workers count", async () => {
     const gate = Promise.withResolvers<void>();
-    const { get, state } = statRoute({ drainAll: () => gate.promise });
+    const { get, state } = statRoute({ count: () => gate.promise });
     const startedMs = performance.now();
     expect((await get()).status).toBe(503);
     expect(performance.now() - startedMs).toBeWithin(1_400, 2_500);
@@ -258,7 +256,7 @@ describe("stat that cannot be had", () => {
     let isAway = false;
     const { get, state } = statRoute({
       cacheMs: 1_000,
-      drainAll: () => (isAway ? away() : Promise.resolve()),
+      count: () => (isAway ? away() : Promise.resolve()),
     });
     expect((await get()).status).toBe(200);
     isAway = true;
@@ -282,12 +280,12 @@ describe("stat with a cache", () => {
     const third = await get();
     expect(await totalOf(third)).toBe(1);
     expect(third.headers.get("age")).toBe("0");
-    expect(log).toEqual(["drain", "read all", "drain", "read all"]);
+    expect(log).toEqual(["read all", "read all"]);
   });
 
-  test("is as old as the beginning of its drain, not as its end", async () => {
+  test("is as old as the beginning of its read, not as its end", async () => {
     const gate = Promise.withResolvers<void>();
-    const { get, state } = statRoute({ cacheMs: 10_000, drainAll: () => gate.promise });
+    const { get, state } = statRoute({ cacheMs: 10_000, count: () => gate.promise });
     const answered = get();
     state.nowMs += 3_000;
     gate.resolve();
@@ -327,7 +325,7 @@ describe("stat with a cache", () => {
     const etag = (await get()).headers.get("etag")!;
     const response = await get(undefined, { "if-none-match": etag });
     expect([response.status, response.headers.get("age")]).toEqual([304, "0"]);
-    expect(log).toEqual(["drain", "read all"]);
+    expect(log).toEqual(["read all"]);
   });
 
   test("does not serve one supply, which is always new", async () => {

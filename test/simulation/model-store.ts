@@ -1,10 +1,11 @@
 import { offsetField } from "../../src/store/counters.ts";
-import type { ApplyReply, SupplyIncrements } from "../../src/store/store.ts";
+import type { ApplyReply, Counters, SupplyIncrements } from "../../src/store/store.ts";
 
 /** What the store promises, in the fewest lines: the model that the simulation counts with. */
 export interface ModelStore {
   apply(producer: string, batch: readonly SupplyIncrements[]): ApplyReply[];
   forget(producer: string, supplyIds: readonly string[]): void;
+  read(): Map<string, Counters>;
   /** A copy to go back to, as a restarted Redis does. */
   snapshot(): Snapshot;
   restore(snapshot: Snapshot): void;
@@ -33,6 +34,10 @@ export function createModelStore(): ModelStore {
     forget(producer, supplyIds) {
       for (const id of supplyIds) data.get(id)?.delete(offsetField(producer));
     },
+    read: () =>
+      new Map(
+        [...data].map(([id, fields]) => [id, new Map([...fields].map(([f, v]) => [f, `${v}`]))]),
+      ),
     snapshot: () => copy(data),
     restore(snapshot) {
       data = copy(snapshot);

@@ -1,12 +1,14 @@
 import { buildCatalog, type Supply } from "../../src/catalog/catalog.ts";
+import { type CurrentCounters, createCurrentCounters } from "../../src/stats/current-counters.ts";
 import { createJournalCounter } from "../../src/stats/journal-counter.ts";
 import type { NamedSupply, Names } from "../../src/stats/names.ts";
 import { BidderState } from "../../src/stats/outcome.ts";
 import { createRecorder, type Recorder } from "../../src/stats/recorder.ts";
 import { createRecovery, type Recovery } from "../../src/stats/recovery.ts";
 import { type Journal, journalBytes, journalOver } from "../../src/stats/ring.ts";
+import { copyRing, type RingCopy } from "../../src/stats/ring-copy.ts";
 import { countryField, TOTAL } from "../../src/store/counters.ts";
-import type { CounterStore } from "../../src/store/store.ts";
+import type { CounterStore, Counters } from "../../src/store/store.ts";
 import { createSimulatedClock, settle } from "./clock.ts";
 import { createModelStore, type Snapshot } from "./model-store.ts";
 
@@ -27,11 +29,13 @@ const catalog = buildCatalog(
   },
   1,
 );
+const COUNTRIES = ["US", "GB", "FR"];
 const supplies = [...catalog.supplies.values()];
 
 interface Worker {
   producer: string;
   recorder: Recorder;
+  counters: CurrentCounters;
   isAlive: boolean;
 }
 
@@ -51,9 +55,12 @@ export interface World {
   /** @throws Error where a counter is more than was recorded, or does not add up */
   check(isHealed: boolean): void;
   recordedTotal(): number;
+  /** How often the statistics were given. */
+  answers(): number;
 }
 
-export function createWorld(seed: number): World {
+/** @param asks  whether the workers are asked for the statistics as well */
+export function createWorld(seed: number, asks: boolean): World {
   const random = createRandom(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
   const clock = createSimulatedClock();
@@ -66,6 +73,8 @@ export function createWorld(seed: number): World {
   let stale: Call[] = []; // Given up by the caller, still on their way.
   let spawned = 0;
   let isHealing = false;
+  let answers = 0;
+  let wrongAnswer: Error | undefined;
   let supervisor = startSupervisor();
   let workers: Worker[] = Array.from({ length: SLOTS }, startWorker);
 
@@ -83,6 +92,12 @@ export function createWorld(seed: number): World {
     return file && journalOver(file.bytes, readNames(file.entries));
   }
 
+  function copyJournal(producer: string): RingCopy {
+    const { bytes, entries } = files.get(producer)!;
+    const read = (into: Uint8Array, at: number) => into.set(bytes.subarray(at, at + into.length));
+    return copyRing({ read, ringWords: RING_WORDS, names: readNames(entries), close: () => {} });
+  }
+
   function takeFile(producer: string): string[] {
     const names = files.get(producer)!.entries.map((entry) => entry.supplyId);
     files.delete(producer);
@@ -94,16 +109,29 @@ export function createWorld(seed: number): World {
     const file = { bytes: new Uint8Array(journalBytes(RING_WORDS)), entries: [] };
     files.set(producer, file);
     const journal = journalOver(file.bytes, writeNames(file.entries));
-    const worker: Worker = { producer, isAlive: true, recorder: undefined as never };
+    const worker: Worker = {
+      producer,
+      isAlive: true,
+      recorder: undefined as never,
+      counters: undefined as never,
+    };
+    const unlessDead = <T>(run: () => Promise<T>): Promise<T> =>
+      worker.isAlive ? onlyWhile(() => worker.isAlive, run()) : new Promise(() => {});
+    worker.counters = createCurrentCounters({
+      journals: { producers: () => [...files.keys()], copy: copyJournal },
+      store: {
+        apply: (name, batch) => unlessDead(() => apply(name, batch)),
+        read: () => unlessDead(() => send(store.read)),
+      },
+      countAll: (isStoreBack) => unlessDead(() => countAll(isStoreBack)),
+      later: (run) => void unlessDead(() => clock.wait(random() * 50)).then(run),
+    });
     worker.recorder = createRecorder({
       journal,
       counter: createJournalCounter({
         journal,
         producer,
-        apply: (name, batch) =>
-          worker.isAlive
-            ? onlyWhile(() => worker.isAlive, apply(name, batch))
-            : new Promise(() => {}),
+        apply: (name, batch) => unlessDead(() => apply(name, batch)),
         onLost: () => {},
         onRefused: () => {},
       }),
@@ -141,9 +169,39 @@ export function createWorld(seed: number): World {
     return Object.assign(own, recovery);
   }
 
+  async function countAll(isStoreBack: boolean): Promise<void> {
+    if (isStoreBack) reconnect();
+    await Promise.all(workers.map(({ recorder }) => recorder.drain()));
+    await supervisor.settled();
+  }
+
+  /** Whatever was recorded before must be in the answer, if there is one, and nothing else. */
+  function askForStatistics(): void {
+    const before = new Map(recorded);
+    pick(workers)
+      .counters.read()
+      .then(
+        (counters) => {
+          answers++;
+          for (const { id } of supplies) checkAnswer(id, before.get(id) ?? 0, counters.get(id));
+        },
+        () => {}, // As a 503.
+      );
+  }
+
+  function checkAnswer(id: string, before: number, counters: Counters | undefined): void {
+    const numberOf = (field: string) => Number(counters?.get(field) ?? 0);
+    const total = numberOf(TOTAL);
+    const sum = COUNTRIES.reduce((all, country) => all + numberOf(countryField(country)), 0);
+    const now = recorded.get(id) ?? 0;
+    const isRight = total >= before && total <= now && sum === total;
+    if (isRight) return;
+    wrongAnswer ??= new Error(`${id}: said ${total} in ${sum}, recorded ${before} to ${now}`);
+  }
+
   function record(): void {
     const supply = pick(supplies);
-    const country = pick(["US", "GB", "FR"]);
+    const country = pick(COUNTRIES);
     const eligible = supply.eligible.get(country) ?? [];
     const states = eligible.map(() => pick(Object.values(BidderState)));
     const winner = eligible.find((_, i) => states[i] === BidderState.bid) ?? -1;
@@ -209,6 +267,7 @@ export function createWorld(seed: number): World {
   const takeAny = (from: Call[]) => from.splice(Math.floor(random() * from.length), 1)[0]!;
 
   async function step(): Promise<void> {
+    if (asks && random() < 0.05) askForStatistics();
     const dice = random();
     if (dice < 0.45) record();
     else if (dice < 0.75) deliver();
@@ -240,9 +299,10 @@ export function createWorld(seed: number): World {
   }
 
   function check(isHealed: boolean): void {
+    if (wrongAnswer) throw wrongAnswer;
     for (const { id } of supplies) {
       const total = store.get(id, TOTAL);
-      const perCountry = ["US", "GB", "FR"].map((country) => store.get(id, countryField(country)));
+      const perCountry = COUNTRIES.map((country) => store.get(id, countryField(country)));
       const sum = perCountry.reduce((a, b) => a + b, 0);
       const said = recorded.get(id) ?? 0;
       if (sum !== total) throw new Error(`${id}: countries ${sum}, total ${total}`);
@@ -255,6 +315,7 @@ export function createWorld(seed: number): World {
     step,
     heal,
     check,
+    answers: () => answers,
     recordedTotal: () => [...recorded.values()].reduce((a, b) => a + b, 0),
   };
 }

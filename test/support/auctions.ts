@@ -5,7 +5,8 @@ import { buildCatalog, type Supply } from "../../src/catalog/catalog.ts";
 import type { BidderDocument, SupplyDocument } from "../../src/catalog/document.ts";
 import { createNames, type Names } from "../../src/stats/names.ts";
 import { type AuctionOutcome, BidderState } from "../../src/stats/outcome.ts";
-import { type Journal, journalBytes, journalOver } from "../../src/stats/ring.ts";
+import { HEADER_BYTES, type Journal, journalBytes, journalOver } from "../../src/stats/ring.ts";
+import { copyRing, type RingCopy } from "../../src/stats/ring-copy.ts";
 import { createFolder } from "./folder.ts";
 
 /** A supply as the catalog gives it; who may bid plays no part in the statistics. */
@@ -176,4 +177,17 @@ export function journalInMemory(ringWords = 2 ** 16, startAt = 0): JournalInMemo
     folder[Symbol.dispose]();
   };
   return { ...journalOver(bytes, names), bytes, names, [Symbol.dispose]: dispose };
+}
+
+/** What another process makes of it. @param onRead  told before each piece is copied */
+export function copyOf({ bytes, names }: JournalInMemory, onRead = () => {}): RingCopy {
+  return copyRing({
+    read(into, at) {
+      onRead();
+      into.set(bytes.subarray(at, at + into.length));
+    },
+    ringWords: (bytes.length - HEADER_BYTES) / 4,
+    names,
+    close: () => {},
+  });
 }

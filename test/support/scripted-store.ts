@@ -1,5 +1,10 @@
 import { offsetField } from "../../src/store/counters.ts";
-import { type ApplyReply, CounterError, type SupplyIncrements } from "../../src/store/store.ts";
+import {
+  type ApplyReply,
+  CounterError,
+  type CounterStore,
+  type SupplyIncrements,
+} from "../../src/store/store.ts";
 import { addTo, type Counted } from "./auctions.ts";
 
 /**
@@ -12,6 +17,7 @@ export type Fate = "answered" | "lost" | "unsent" | "late";
 export interface ScriptedStore {
   apply(producer: string, batch: readonly SupplyIncrements[]): Promise<ApplyReply[]>;
   forget(producer: string, supplyIds: readonly string[]): Promise<void>;
+  read: CounterStore["read"];
   /** What becomes of the next calls, in order; then all are answered. */
   readonly fates: Fate[];
   /** Supplies whose counters refuse. */
@@ -78,6 +84,14 @@ export function createScriptedStore(): ScriptedStore {
     forget(producer, supplyIds) {
       return settle(() => {
         for (const id of supplyIds) data.get(id)?.delete(offsetField(producer));
+      });
+    },
+    read(supplyIds) {
+      return settle(() => {
+        const ids = supplyIds ?? [...data.keys()];
+        const digits = (id: string) =>
+          [...(data.get(id) ?? [])].map(([f, v]) => [f, `${v}`] as const);
+        return new Map(ids.map((id) => [id, new Map(digits(id))]));
       });
     },
     deliverLate() {

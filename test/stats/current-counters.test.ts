@@ -1,0 +1,334 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { createCurrentCounters } from "../../src/stats/current-counters.ts";
+import { createJournalCounter, type JournalCounter } from "../../src/stats/journal-counter.ts";
+import type { AuctionOutcome } from "../../src/stats/outcome.ts";
+import { offsetField } from "../../src/store/counters.ts";
+import type { Counters } from "../../src/store/store.ts";
+import {
+  anyOutcome,
+  type Counted,
+  copyOf,
+  countByHand,
+  type JournalInMemory,
+  journalInMemory,
+  outcomeOf,
+  supplyOf,
+} from "../support/auctions.ts";
+import { createScriptedStore } from "../support/scripted-store.ts";
+
+const one = outcomeOf(supplyOf("s", ["b1"]));
+const other = outcomeOf(supplyOf("other", ["b1"]));
+
+interface Producer {
+  readonly journal: JournalInMemory;
+  readonly counter: JournalCounter;
+}
+
+/** Some producers, one store, and what a process that belongs to none of them reads. */
+function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
+  const store = createScriptedStore();
+  const outcomes: AuctionOutcome[] = [];
+  const producers = new Map<string, Producer>();
+  /** What the other processes were asked to do. */
+  const asked: string[] = [];
+  const postponed: (() => void)[] = [];
+  for (const name of names) producers.set(name, createProducer(name));
+
+  function createProducer(name: string): Producer {
+    const journal = journalInMemory(ringWords);
+    const counter = createJournalCounter({
+      journal,
+      producer: name,
+      apply: store.apply,
+      onLost: () => {},
+      onRefused: () => {},
+    });
+    return { journal, counter };
+  }
+
+  function record(name: string, ...more: AuctionOutcome[]): void {
+    for (const outcome of more) producers.get(name)!.journal.append(outcome);
+    outcomes.push(...more);
+  }
+
+  async function count(name: string): Promise<void> {
+    const { journal, counter } = producers.get(name)!;
+    await counter.countUpTo(journal.committed());
+    journal.tellCounted(counter.counted());
+  }
+
+  const host = {
+    store,
+    producers,
+    outcomes,
+    asked,
+    record,
+    count,
+    isFollowed: true,
+    /** What a read waits for on its way to the store. */
+    wayToStore: Promise.resolve(),
+    async countAll(isStoreBack: boolean): Promise<void> {
+      asked.push(isStoreBack ? "recheck" : "count");
+      for (const [name, { counter }] of producers) {
+        if (isStoreBack) counter.recheck();
+        await count(name);
+      }
+    },
+    /** What was put off until the answer is on its way. */
+    async doLater(): Promise<void> {
+      for (const run of postponed.splice(0)) run();
+      for (let turn = 0; turn < 10; turn++) await null;
+    },
+  };
+  const { read } = createCurrentCounters({
+    journals: {
+      producers: () => [...producers.keys()],
+      copy(name) {
+        if (!host.isFollowed) throw new Error("too many names");
+        return copyOf(producers.get(name)!.journal);
+      },
+    },
+    store: {
+      apply: store.apply,
+      async read(supplyIds) {
+        await host.wayToStore;
+        return store.read(supplyIds);
+      },
+    },
+    countAll: (isStoreBack) => host.countAll(isStoreBack),
+    later: (run) => postponed.push(run),
+  });
+  return { ...host, host, read };
+}
+
+/** Without offsets, and without what is 0. */
+function withoutOffsets(counters: ReadonlyMap<string, Counters>): Counted {
+  const own = ([field]: [string, string]) => !field.startsWith(offsetField(""));
+  const counted = [...counters].map(
+    ([id, fields]) =>
+      [id, new Map([...fields].filter(own).map(([f, value]) => [f, BigInt(value)]))] as const,
+  );
+  return new Map(counted.filter(([, fields]) => fields.size > 0));
+}
+
+const totalOf = async (counters: Promise<ReadonlyMap<string, Counters>>, supplyId = "s") =>
+  Number((await counters).get(supplyId)?.get("total_reqs") ?? 0);
+
+/** A host whose producers have counted one auction of each supply. */
+async function createWarmHost() {
+  const setup = createHost();
+  for (const name of setup.producers.keys()) {
+    setup.record(name, one, other);
+    await setup.count(name);
+  }
+  return setup;
+}
+
+describe("what is recorded and not counted yet", () => {
+  test("is in the answer, without a word to the producers, and counted after it", async () => {
+    const { record, read, asked, store, host, outcomes } = await createWarmHost();
+    record("p", one, one, other);
+    record("q", one);
+    expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
+    expect(asked).toEqual([]);
+    expect(store.counted()).not.toEqual(countByHand(outcomes));
+    await host.doLater();
+    expect(store.counted()).toEqual(countByHand(outcomes));
+  });
+
+  test("is counted once, whoever counts it", async () => {
+    const { record, read, count, store, host, outcomes } = await createWarmHost();
+    record("p", one, one);
+    const counting = count("p"); // On its way when the journals are looked at.
+    await read();
+    record("p", one);
+    await read();
+    await Promise.all([host.doLater(), counting]);
+    await count("p");
+    await host.doLater();
+    expect(store.counted()).toEqual(countByHand(outcomes));
+    expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
+  });
+
+  test("is in the answer while its producer stands still or the store takes no writes", async () => {
+    const { record, read, store, host } = await createWarmHost();
+    record("q", one);
+    store.fates.push("answered", "unsent"); // The read, and what is counted after it.
+    expect(await totalOf(read())).toBe(3);
+    await host.doLater();
+    expect(await totalOf(read())).toBe(3);
+  });
+
+  test("is what it is by hand, whatever was counted by then", async () => {
+    const steps = fc.array(
+      fc.oneof(
+        { weight: 6, arbitrary: fc.tuple(fc.constantFrom("p", "q", "r"), anyOutcome) },
+        { weight: 1, arbitrary: fc.constantFrom("p", "q", "r") },
+        { weight: 1, arbitrary: fc.constantFrom("read", "later") },
+      ),
+      { maxLength: 120 },
+    );
+    await fc.assert(
+      fc.asyncProperty(steps, async (ops) => {
+        const { record, count, read, store, host, outcomes } = createHost(["p", "q", "r"]);
+        for (const op of ops) {
+          if (Array.isArray(op)) record(...op);
+          else if (op === "later") await host.doLater();
+          else if (op !== "read") await count(op);
+          else expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
+        }
+        await host.countAll(false);
+        await host.doLater();
+        expect(store.counted()).toEqual(countByHand(outcomes));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test("of one supply is added to that one alone", async () => {
+    const { record, read, store, host } = await createWarmHost();
+    record("p", one, other);
+    const counters = await read(["s"]);
+    expect([...counters.keys()]).toEqual(["s"]);
+    expect(await totalOf(Promise.resolve(counters))).toBe(3);
+    await host.doLater();
+    expect([...store.counted()].map(([id, fields]) => [id, fields.get("total_reqs")])).toEqual([
+      ["s", 3n],
+      ["other", 2n],
+    ]);
+  });
+
+  test("adds to counters beyond 2^53, exactly", async () => {
+    const { record, read, store } = await createWarmHost();
+    const large = 2n ** 60n + 1n;
+    store.goBackTo(
+      new Map([
+        [
+          "s",
+          new Map([
+            ["total_reqs", large],
+            [offsetField("p"), 1n],
+          ]),
+        ],
+      ]),
+    );
+    record("p", one);
+    const counters = await read(["s"]);
+    expect(counters.get("s")!.get("total_reqs")).toBe(`${large + 1n}`);
+  });
+});
+
+describe("the producers are asked", () => {
+  test("for the first auctions of a supply, which only they may count", async () => {
+    const { record, read, asked, outcomes, store } = createHost();
+    record("p", one);
+    record("q", one, one);
+    expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
+    expect(asked).toEqual(["count"]);
+    expect(store.counted()).toEqual(countByHand(outcomes));
+    record("q", other);
+    expect(await totalOf(read(["other"]), "other")).toBe(1);
+    expect(asked).toEqual(["count", "count"]);
+  });
+
+  test("again for what the store lost after it was counted", async () => {
+    const { record, read, count, asked, store, outcomes } = await createWarmHost();
+    const before = store.snapshot();
+    record("p", one, one);
+    await count("p");
+    expect(await totalOf(read())).toBe(4);
+    store.goBackTo(before);
+    expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
+    expect(asked).toEqual(["count", "recheck"]);
+    store.goBackTo(before);
+    record("p", one); // Not counted yet: it does not follow what the store holds.
+    expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
+    expect(asked).toEqual(["count", "recheck", "count"]);
+  });
+
+  test("also where as much was recorded meanwhile as the store lost", async () => {
+    const { record, read, count, asked, store, host, outcomes } = await createWarmHost();
+    const before = store.snapshot();
+    record("p", one, one);
+    await count("p");
+    store.goBackTo(before);
+    const way = Promise.withResolvers<void>();
+    host.wayToStore = way.promise;
+    const reading = read(); // Has looked at the journals, and not reached the store.
+    record("p", other, other);
+    way.resolve();
+    expect(withoutOffsets(await reading)).toEqual(countByHand(outcomes));
+    expect(asked).toEqual(["count", "recheck"]);
+  });
+
+  test("when more is missing than is added up at once", async () => {
+    const { record, read, asked } = createHost(["p"], 2 ** 19);
+    for (let i = 0; i < 2 ** 18 / 6 + 1; i++) record("p", one);
+    expect(await totalOf(read())).toBe(Math.floor(2 ** 18 / 6 + 1) + 1);
+    expect(asked).toEqual(["count"]);
+  });
+
+  test("when a journal cannot be copied, and then the store alone", async () => {
+    const { record, read, asked, host } = createHost();
+    host.isFollowed = false;
+    record("p", one);
+    expect(await totalOf(read())).toBe(1);
+    expect(asked).toEqual(["count"]);
+  });
+
+  test("and when they cannot count, there is no answer", async () => {
+    const { record, read, host } = createHost();
+    record("p", one);
+    host.countAll = () => Promise.reject(new Error("worker 2 hangs"));
+    await expect(read()).rejects.toThrow("worker 2 hangs");
+    host.countAll = async () => {};
+    await expect(read()).rejects.toThrow("less than was recorded");
+  });
+});
+
+describe("a producer that is gone", () => {
+  test("is in the answer while its journal is there", async () => {
+    const { record, read } = await createWarmHost();
+    record("q", one);
+    expect(await totalOf(read())).toBe(3);
+  });
+
+  test("is neither missed nor counted again once its offsets are dropped", async () => {
+    const { record, read, count, store, producers, asked, host } = await createWarmHost();
+    record("q", one);
+    const way = Promise.withResolvers<void>();
+    host.wayToStore = way.promise;
+    const reading = read(); // Has looked at its journal, and not reached the store.
+    await count("q");
+    producers.delete("q");
+    await store.forget("q", ["s", "other"]);
+    way.resolve();
+    expect(await totalOf(reading)).toBe(3);
+    await host.doLater();
+    expect(await totalOf(read())).toBe(3);
+    expect(asked).toEqual([]);
+  });
+
+  test("is not counted again by what was on its way when its offsets were dropped", async () => {
+    const { record, read, count, store, producers, host } = await createWarmHost();
+    record("q", one);
+    await read(); // And counts for it later, too late.
+    await count("q");
+    producers.delete("q");
+    await store.forget("q", ["s", "other"]);
+    await host.doLater();
+    expect(store.counted().get("s")!.get("total_reqs")).toBe(3n);
+  });
+});
+
+test("a journal in which nothing was recorded yet is passed over", async () => {
+  const { producers, store } = createHost([]);
+  const { read } = createCurrentCounters({
+    journals: { producers: () => ["new"], copy: () => undefined },
+    store,
+    countAll: () => Promise.reject(new Error("asked")),
+  });
+  expect(await read()).toEqual(new Map());
+  expect(producers.size).toBe(0);
+});
