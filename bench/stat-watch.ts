@@ -19,6 +19,7 @@ export async function askForStatistics(
   if (signal.aborted) tellEnd();
   else signal.addEventListener("abort", tellEnd);
   const [tookMs] = (await once(asker, "message")) as [StatTimes]; // Rejects on its error.
+  await asker.terminate();
   const sorted = tookMs.toSorted((a, b) => a - b);
   return { "/stat median ms": sorted[sorted.length >> 1]!, "/stat slowest ms": sorted.at(-1)! };
 }

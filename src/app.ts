@@ -31,7 +31,7 @@ import {
   type StartOrder,
 } from "./processes/messages.ts";
 import type { SharedClock } from "./processes/shared-clock.ts";
-import { openStatistics } from "./stats/open-statistics.ts";
+import { openStatistics } from "./stats/statistics.ts";
 import { createRemoteStore, type StoreCall } from "./store/embedded/remote.ts";
 import { openWindows } from "./store/embedded/windows-file.ts";
 import { openRedisCounters, openRedisWindows } from "./store/redis/open.ts";
@@ -67,10 +67,7 @@ export interface App {
   prepare(): Promise<void>;
   listen(): void;
   swapCatalog(catalog: Catalog): void;
-  /**
-   * Resolves when everything answered before the call is counted.
-   * @param isStoreBack  whether the store is to be asked for all that it confirmed before
-   */
+  /** Counts everything answered before; of a store that went back, what it confirmed as well. */
   drain(isStoreBack: boolean): Promise<void>;
   /** Not ready, then no new connections, then running auctions finish and are counted. */
   stop(): Promise<void>;
@@ -128,9 +125,12 @@ function createParts(options: AppOptions) {
   const { order, catalog, logger } = options;
   const { config } = order;
   const every = auctionLogEvery(config);
-  const store = openCounters(options, () => recorder.recheck());
+  const store = openCounters(options, () => {
+    recorder.recheck();
+    counters.doubt();
+  });
   const roster = createRoster(catalog, createBidderOpener(bidderSettings(config), logger));
-  const { recorder, counters } = openCounting(options, store);
+  const { recorder, counters } = openWorkerStatistics(options, store);
   return {
     roster,
     store,
@@ -160,7 +160,7 @@ function openCounters({ order, call, logger }: AppOptions, onReconnect: () => vo
 const warnOfRedis = (logger: Logger) => (role: string, err: Error) =>
   logger.warn({ role, cause: err.message }, "redis connection");
 
-function openCounting({ order, call, logger, ringWords }: AppOptions, store: CounterStore) {
+function openWorkerStatistics({ order, call, logger, ringWords }: AppOptions, store: CounterStore) {
   return openStatistics({
     journalPath: order.journalPath,
     ringWords,

@@ -14,6 +14,9 @@ const SAY_MS = 1_000;
 /** One process of the service: takes orders from the supervisor until it is told to stop. */
 export function runWorker(): void {
   const send = (report: Report) => void process.send?.(report);
+  const tell = (report: Report) => {
+    if (process.connected) send(report); // Else nobody is left to tell.
+  };
   const calls = createCalls(send);
   const snapshots = createSnapshotReader();
   const refresh = createShared(readCatalog);
@@ -35,9 +38,7 @@ export function runWorker(): void {
     calls.close();
     stop(); // The supervisor is gone, perhaps killed: leave no orphan.
   });
-  setInterval(() => {
-    if (process.connected) send({ type: "beat" });
-  }, BEAT_MS);
+  setInterval(() => tell({ type: "beat" }), BEAT_MS);
   send({ type: "hello" });
 
   function obey(order: Exclude<Order, { type: "reply" }>): void {
@@ -84,7 +85,7 @@ export function runWorker(): void {
     } catch (err) {
       logger?.error({ err }, "catalog not read, the old one stays");
     }
-    send({ type: "done", id });
+    tell({ type: "done", id });
   }
 
   function listen(): void {
@@ -99,9 +100,9 @@ export function runWorker(): void {
   async function drain({ id, isStoreBack }: Extract<Order, { type: "drain" }>): Promise<void> {
     try {
       await app?.drain(isStoreBack);
-      send({ type: "done", id });
+      tell({ type: "done", id });
     } catch (err) {
-      send({ type: "done", id, error: (err as Error).message });
+      tell({ type: "done", id, error: (err as Error).message });
     }
   }
 

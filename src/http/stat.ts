@@ -67,7 +67,8 @@ export function createStatRoute(options: StatRouteOptions): HandleStat {
 
   async function reportOf(supplyId: string): Promise<Report> {
     askedFor.add(supplyId);
-    const counted = await sharedRead();
+    // Another supply's counters may be what failed.
+    const counted = await sharedRead().catch(() => read([supplyId]));
     return toReport(await writeReport(catalog(), counted, supplyId), now(), 0);
   }
 

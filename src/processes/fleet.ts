@@ -1,4 +1,5 @@
 import { createShared } from "../actor/shared.ts";
+import { within } from "../actor/within.ts";
 import type { Logger } from "../log.ts";
 import type { StartOrder } from "./messages.ts";
 import { createRestartPolicy } from "./restart-policy.ts";
@@ -7,6 +8,8 @@ import { spawnWorker, type WorkerProcess } from "./worker-process.ts";
 /** A worker that says nothing for this long hangs, and holds a share of the connections. */
 const SILENT_MS_MAX = 2_000;
 const PULSE_MS = 250;
+/** Longest that the others wait for a worker that reads the catalog; a large one takes seconds. */
+const REFRESH_MS_MAX = 30_000;
 
 export interface FleetOptions {
   size: number;
@@ -122,7 +125,12 @@ export function createFleet(options: FleetOptions): Fleet {
   }
 
   async function refresh(): Promise<void> {
-    for (const worker of live()) await worker.refresh();
+    for (const worker of live()) {
+      const read = within(worker.refresh(), REFRESH_MS_MAX, "catalog");
+      await read.catch((err) =>
+        logger.warn({ pid: worker.pid, cause: err.message }, "not read yet"),
+      );
+    }
   }
 
   async function stop(graceMs: number): Promise<void> {

@@ -24,9 +24,15 @@ export interface WorkerProcess {
   state(): WorkerState;
   /** Lets it finish what it has begun. */
   stop(): void;
-  /** Reads the snapshot of the catalog again; resolves also when it ended instead. */
+  /**
+   * Reads the snapshot of the catalog again; resolves also when it ended instead. One that is
+   * starting is not waited for.
+   */
   refresh(): Promise<void>;
-  /** Counts what it has answered so far; resolves also when it ended instead. */
+  /**
+   * Counts what it has answered so far; resolves also when it ended instead.
+   * @param isStoreBack  the store is to be asked for all that it confirmed before
+   */
   drain(isStoreBack: boolean): Promise<void>;
   kill(): void;
   /** Settles when it listens; rejects when it ended before. */
@@ -41,7 +47,7 @@ export interface WorkerProcessOptions {
   order: StartOrder;
   /** Answers a call of the worker. */
   answer: (name: string, argument: unknown) => Promise<unknown>;
-  /** The process is gone. Called before anybody who waits for its drain goes on. */
+  /** The process is gone. Called before anybody who waits for a job of it goes on. */
   onEnded: () => void;
   /** Said by a worker that cannot start. */
   onFatal: (message: string) => void;
@@ -131,6 +137,12 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
     });
   }
 
+  async function refresh(): Promise<void> {
+    const isStarting = state === "starting";
+    const done = give((id) => ({ type: "catalog", id }));
+    if (!isStarting) await done;
+  }
+
   async function drain(isStoreBack: boolean): Promise<void> {
     // One that is starting has answered nobody; it is asked once it has been told to listen.
     if (state === "starting") return;
@@ -154,7 +166,7 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
     pid: child.pid,
     state: () => state,
     stop,
-    refresh: () => give((id) => ({ type: "catalog", id })),
+    refresh,
     drain,
     kill: () => child.kill("SIGKILL"),
     ready: readiness.promise,

@@ -1,7 +1,6 @@
 import { offsetField } from "../store/counters.ts";
 import type { CounterStore, Counters } from "../store/store.ts";
 import type { JournalFolder } from "./journal.ts";
-import type { JournalHeader } from "./ring.ts";
 import type { RingCopy } from "./ring-copy.ts";
 import { type SupplyTally, tallyRecords } from "./tally.ts";
 
@@ -13,8 +12,11 @@ export interface CurrentCountersOptions {
    * @param isStoreBack  the store holds less than it confirmed: it is to be asked for all of it
    */
   countAll: (isStoreBack: boolean) => Promise<void>;
-  /** Runs something once the answer is on its way. */
+  /** Runs something in a later turn of the event loop: the answer comes first. */
   later?: (run: () => void) => void;
+  wait?: (ms: number) => Promise<void>;
+  /** Monotonic clock, milliseconds. */
+  now?: () => number;
 }
 
 /**
@@ -24,42 +26,118 @@ export interface CurrentCountersOptions {
  */
 export interface CurrentCounters {
   /**
-   * Whatever was recorded before the call is in the answer.
+   * Whatever was recorded before the call is in the answer: of all supplies each producer's offsets
+   * must add up to what it ever recorded; before some are read after a doubt, every process has to
+   * ask the store for all that it confirmed.
    * @throws Error when the store does not answer, or a process that has to count cannot
    */
   read: CounterStore["read"];
+  /** The store was away, and may hold less than it confirmed. */
+  doubt(): void;
 }
 
 /** A journal as it was before the store was read. */
 interface Glance {
   readonly producer: string;
   readonly copy: RingCopy;
-  readonly header: JournalHeader;
+  /** Everything below it is in the store, unless that went back. */
+  readonly countedTo: number;
 }
 
-/** What is done before each try: nothing, then what is needed for counters that are not whole. */
+/**
+ * Why counters are no answer: more is missing than is added up at once; it does not follow what the
+ * store holds; the offsets add up to less than was recorded; there are first auctions of a supply,
+ * which only their producer may count.
+ */
+const LACKS = ["too much", "a gap", "auctions", "first auctions"] as const;
+type Lack = (typeof LACKS)[number];
+
+/** What one producer has recorded and the store does not hold. */
+interface Part {
+  readonly producer: string;
+  readonly tallies: readonly SupplyTally[];
+  /** Auctions that are neither in the store nor among these. */
+  readonly short: number;
+  readonly lack: Lack | undefined;
+}
+
+/** Counters with what every producer has recorded. */
+interface Found {
+  readonly counters: Map<string, Counters>;
+  readonly parts: readonly Part[];
+  readonly lack: Lack | undefined;
+}
+
+/** What is done before each try, where the one before it was no answer. */
 const REMEDIES = ["none", "count", "recheck"] as const;
-/** Added up in one turn of the event loop, some milliseconds. Of more the producer counts first. */
-const MISSING_WORDS_MAX = 2 ** 18;
+type Remedy = (typeof REMEDIES)[number];
+
+/** After it no more remedies: whoever asked has been told that there is no answer. */
+const GIVE_UP_MS = 1_500;
+/** Longest that a producer is waited for that has to count what the answer has anyway. */
+const FIRST_AUCTIONS_MS = 100;
+/** Of one producer added up in one turn, some milliseconds. Of more the producer counts first. */
+const MISSING_WORDS_MAX = 2 ** 16;
 
 export function createCurrentCounters(options: CurrentCountersOptions): CurrentCounters {
-  const { journals, store, countAll, later = setImmediate } = options;
+  const { journals, store, countAll, later = setImmediate, wait = Bun.sleep } = options;
+  const { now = () => performance.now() } = options;
   const copies = new Map<string, RingCopy>();
+  /** Of each producer the auctions that nobody could restore; they were told as lost. */
+  const lost = new Map<string, number>();
+  /** How often the store may have gone back unseen: before the first look it may, too. */
+  let doubts = 1;
+  let doubtsSettled = 0;
 
   async function read(supplyIds?: readonly string[]): Promise<ReadonlyMap<string, Counters>> {
-    for (const remedy of REMEDIES) {
-      if (remedy !== "none") await countAll(remedy === "recheck");
-      const glances = glanceAtAll();
-      if (!glances) return readCounted(supplyIds);
-      const counters = await readWhole(glances, supplyIds);
-      if (counters) return counters;
+    const giveUpAtMs = now() + GIVE_UP_MS;
+    const doubtsBefore = doubts;
+    let lack: Lack | undefined;
+    for (const remedy of remediesFor(supplyIds)) {
+      if (now() > giveUpAtMs) break;
+      await prepare(remedy, lack);
+      const found = await readOnce(supplyIds);
+      if (!found) return readCounted(remedy !== "none", supplyIds);
+      lack = found.lack;
+      if (doubts > doubtsBefore || !isAnswer(lack, remedy)) continue;
+      if (!supplyIds || remedy === "recheck") doubtsSettled = doubtsBefore;
+      accept(found);
+      return found.counters;
     }
-    throw new Error("the store holds less than was recorded");
+    throw new Error(`the store lacks ${lack ?? "what it confirmed"}`);
   }
 
-  /** Where a journal cannot be copied. */
-  async function readCounted(supplyIds?: readonly string[]) {
-    await countAll(false);
+  function remediesFor(supplyIds: readonly string[] | undefined): readonly Remedy[] {
+    // Of some supplies nothing adds up, so that a loss would not show.
+    const isDoubtful = supplyIds !== undefined && doubtsSettled < doubts;
+    return isDoubtful ? ["recheck"] : REMEDIES;
+  }
+
+  /** @returns undefined when a journal cannot be copied */
+  async function readOnce(supplyIds: readonly string[] | undefined): Promise<Found | undefined> {
+    const glances = glanceAtAll();
+    const counters = new Map(await store.read(supplyIds));
+    return glances && complete(counters, glances, supplyIds);
+  }
+
+  function accept({ parts }: Found): void {
+    for (const { producer, short } of parts) {
+      if (short > 0) lost.set(producer, (lost.get(producer) ?? 0) + short);
+    }
+    later(() => parts.forEach(countFor));
+  }
+
+  async function prepare(remedy: Remedy, lack: Lack | undefined): Promise<void> {
+    if (remedy === "none") return;
+    const counted = countAll(remedy === "recheck");
+    if (lack !== "first auctions") return counted;
+    const failed = () => {}; // The answer has them all the same.
+    await Promise.race([counted.catch(failed), wait(FIRST_AUCTIONS_MS)]);
+  }
+
+  /** Where a journal cannot be copied: what every process has counted. */
+  async function readCounted(isCounted: boolean, supplyIds?: readonly string[]) {
+    if (!isCounted) await countAll(false);
     return store.read(supplyIds);
   }
 
@@ -79,60 +157,81 @@ export function createCurrentCounters(options: CurrentCountersOptions): CurrentC
     const copy = copies.get(producer) ?? journals.copy(producer);
     if (!copy) return undefined;
     copies.set(producer, copy);
-    return { producer, copy, header: copy.header() };
+    const { counted, tail } = copy.header();
+    return { producer, copy, countedTo: Math.max(counted, tail) };
   }
 
   function close(producer: string): void {
     copies.get(producer)!.close();
     copies.delete(producer);
+    lost.delete(producer);
   }
 
-  /** @returns undefined when only the producers can make the counters whole */
-  async function readWhole(glances: readonly Glance[], supplyIds?: readonly string[]) {
-    const counters = new Map(await store.read(supplyIds));
-    // Of a journal that is gone all was counted; its offsets go after it, perhaps before we read.
-    const left = new Set(journals.producers());
-    const isWhole = glances
-      .filter(({ producer }) => left.has(producer))
-      .every((glance) => complete(glance, counters, supplyIds));
-    return isWhole ? counters : undefined;
-  }
-
-  /** Adds what a producer has recorded and not counted. @returns whether nothing is missing then */
+  /** Adds what the producers have recorded. @returns undefined when a journal cannot be copied */
   function complete(
-    { producer, copy, header }: Glance,
     counters: Map<string, Counters>,
+    glances: readonly Glance[],
     supplyIds: readonly string[] | undefined,
-  ): boolean {
-    const offset = offsetField(producer);
-    const offsetOf = (supplyId: string) => Number(counters.get(supplyId)?.get(offset) ?? 0);
-    const from = Math.max(header.counted, header.tail);
+  ): Found | undefined {
+    try {
+      // Of a journal that is gone all was counted; its offsets go after it, perhaps before we read.
+      const left = new Set(journals.producers());
+      const parts = glances
+        .filter(({ producer }) => left.has(producer))
+        .map((glance) => completeOne(counters, glance, supplyIds && new Set(supplyIds)));
+      return {
+        counters,
+        parts,
+        lack: LACKS.find((lack) => parts.some((part) => part.lack === lack)),
+      };
+    } catch {
+      return undefined;
+    }
+  }
+
+  function completeOne(
+    counters: Map<string, Counters>,
+    { producer, copy, countedTo }: Glance,
+    wanted: ReadonlySet<string> | undefined,
+  ): Part {
+    const field = offsetField(producer);
+    const offsetOf = (supplyId: string) => Number(counters.get(supplyId)?.get(field) ?? 0);
     const { committed, recorded } = copy.header();
-    if (committed - from > MISSING_WORDS_MAX) return false;
-    const missing = tallyRecords(copy, from, committed, offsetOf).filter(
-      ({ supplyId }) => !supplyIds || supplyIds.includes(supplyId),
+    const nothing = { producer, tallies: [], short: 0 };
+    if (committed - countedTo > MISSING_WORDS_MAX) return { ...nothing, lack: "too much" };
+    const tallies = tallyRecords(copy, countedTo, committed, offsetOf).filter(
+      ({ supplyId }) => !wanted || wanted.has(supplyId),
     );
+    const follows = ({ supplyId, first }: SupplyTally) => first === offsetOf(supplyId) + 1;
+    if (!tallies.every(follows)) return { ...nothing, lack: "a gap" };
+    for (const tally of tallies) {
+      const counted = counters.get(tally.supplyId) ?? new Map<string, string>();
+      counters.set(tally.supplyId, addTally(counted, field, tally));
+    }
+    const sum = [...counters.keys()].reduce((all, id) => all + offsetOf(id), 0);
+    const short = wanted ? 0 : Math.max(0, recorded - sum - (lost.get(producer) ?? 0));
+    const hasFirst = tallies.some(({ first }) => first === 1);
+    const lack = short > 0 ? "auctions" : hasFirst ? "first auctions" : undefined;
+    return { producer, tallies, short, lack };
+  }
+
+  function countFor({ producer, tallies }: Part): void {
     // Only a producer begins at 0: an offset that was dropped with its journal looks the same.
-    if (missing.some(({ supplyId, first }) => first === 1 || first !== offsetOf(supplyId) + 1)) {
-      return false;
-    }
-    for (const tally of missing) {
-      counters.set(tally.supplyId, addTally(counters.get(tally.supplyId)!, offset, tally));
-    }
-    if (missing.length > 0) later(() => countFor(producer, missing));
-    if (supplyIds) return true;
-    const auctions = [...counters.keys()].reduce((sum, id) => sum + offsetOf(id), 0);
-    return auctions >= recorded;
+    const parts = tallies
+      .filter(({ first }) => first > 1)
+      .map(({ supplyId, first, last, increments }) => {
+        return { supplyId, from: first - 1, to: last, increments };
+      });
+    if (parts.length > 0) store.apply(producer, parts).catch(() => {}); // Its producer will.
   }
 
-  function countFor(producer: string, tallies: readonly SupplyTally[]): void {
-    const parts = tallies.map(({ supplyId, first, last, increments }) => {
-      return { supplyId, from: first - 1, to: last, increments };
-    });
-    store.apply(producer, parts).catch(() => {}); // The producer will count it.
-  }
+  return { read, doubt: () => void doubts++ };
+}
 
-  return { read };
+function isAnswer(lack: Lack | undefined, remedy: Remedy): boolean {
+  if (lack === undefined) return true;
+  if (lack === "first auctions") return remedy !== "none";
+  return lack === "auctions" && remedy === "recheck"; // Everybody has restored what they could.
 }
 
 function addTally(counters: Counters, offset: string, { last, increments }: SupplyTally): Counters {

@@ -57,7 +57,7 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   const { journal, producer, apply, onLost, onRefused } = options;
   /** Of each supply: the ordinal that the store holds, as far as we know. */
   const stored = new Map<string, number>();
-  /** Of each supply: the highest ordinal that the store ever held. */
+  /** Of each supply: the highest ordinal that the store was ever known to hold. */
   const highest = new Map<string, number>();
   /** Of each supply: ranges (from, to] of ordinals that were told as lost; they do not overlap. */
   const lost = new Map<string, { from: number; to: number }[]>();

@@ -32,7 +32,7 @@ export function openJournal(path: string): Journal {
   return journalOver(mapFile(path), readNames(namesPath(path)));
 }
 
-/** Copies from the journal of a process that lives. @throws Error when it is not one */
+/** Copies from the journal of a process that may live. @throws Error when it is not one */
 function copyJournal(path: string): RingCopy {
   const file = openSync(path, "r");
   try {
@@ -62,7 +62,7 @@ export interface JournalFolder {
   /** The journal of a dead producer; undefined when it died before it could record. */
   open(producer: string): Journal | undefined;
   /**
-   * The journal of any producer, read by copying; undefined when it has not recorded yet.
+   * The journal of any producer, read by copying; undefined when it has no names yet.
    * @throws Error when it is gone, is no journal, or names too many supplies
    */
   copy(producer: string): RingCopy | undefined;

@@ -1,8 +1,9 @@
 import type { Names } from "./names.ts";
-import { createScan, HEADER_BYTES, type Journal, type JournalHeader, parseHeader } from "./ring.ts";
+import { HEADER_BYTES, type JournalHeader, parseHeader } from "./ring.ts";
+import { createScan, type Scan } from "./ring-scan.ts";
 
 /** Words copied at once. Longer than any record. */
-const SLICE_WORDS = 2 ** 15;
+const SLICE_WORDS = 2 ** 13;
 
 export interface CopyRingOptions {
   /** Fills the bytes from that place of the journal on. */
@@ -20,7 +21,7 @@ export interface CopyRingOptions {
 export interface RingCopy {
   header(): JournalHeader;
   /** As `Journal`'s. Stops also where records were released while it copied them. */
-  scan: Journal["scan"];
+  scan: Scan;
   close(): void;
 }
 
@@ -45,7 +46,7 @@ export function copyRing({ read, ringWords, names, close }: CopyRingOptions): Ri
     read(bytes.subarray(untilEnd * 4, length * 4), HEADER_BYTES);
   }
 
-  const scan: RingCopy["scan"] = (from, to, visit) => {
+  const scan: Scan = (from, to, visit) => {
     let position = from;
     while (position < to) {
       const end = Math.min(position + words.length, to);

@@ -1,8 +1,9 @@
 import assert from "node:assert";
 import type { Supply } from "../catalog/catalog.ts";
-import { COUNTRY_COUNT, countryNumber } from "../catalog/country.ts";
-import type { NamedSupply, Names } from "./names.ts";
+import { countryNumber } from "../catalog/country.ts";
+import type { Names } from "./names.ts";
 import type { AuctionOutcome } from "./outcome.ts";
+import { createScan, RECORD_FIXED_WORDS, type Scan, STATES_PER_WORD } from "./ring-scan.ts";
 
 /*
  * The bytes: a header, then a ring of 32-bit words. A position counts words since the producer
@@ -21,8 +22,6 @@ const HEADER_COMMITTED = 2; // Low 32 bits of the position behind the last whole
 const HEADER_TAIL = 2; // As a float64: the oldest position still kept.
 const HEADER_COUNTED = 3; // As a float64: below it the store has confirmed everything once.
 const HEADER_RECORDED = 4; // As a float64: records ever committed.
-const RECORD_FIXED_WORDS = 5;
-export const STATES_PER_WORD = 10;
 /** Longest record: a supply of 1,000 bidders. */
 const RECORD_WORDS_MAX = RECORD_FIXED_WORDS + 1000 / STATES_PER_WORD;
 const LOW = 2 ** 32;
@@ -31,21 +30,6 @@ export const HEADER_BYTES = HEADER_WORDS * 4;
 
 /** Bytes of a journal with a ring of so many words. */
 export const journalBytes = (ringWords: number) => HEADER_BYTES + ringWords * 4;
-
-/** One record while it is visited; the object is reused for the next one. */
-export interface JournalRecord {
-  supply: NamedSupply;
-  ordinal: number;
-  /** Low 12 bits of the version of the catalog that the auction was held with. */
-  catalogVersion: number;
-  /** Place of `countryNumber`. */
-  country: number;
-  /** Place among the supply's bidders, or -1. */
-  winner: number;
-  clearingPriceMicros: number;
-  /** States of ten bidders, the one at this place in the lowest three bits; a multiple of ten. */
-  statesFrom(place: number): number;
-}
 
 /** Outcomes in bytes that outlive their process: a shared mapping, no system call per record. */
 export interface Journal {
@@ -61,10 +45,12 @@ export interface Journal {
   append(outcome: AuctionOutcome): void;
   /** Gives the words below a position back to the ring. */
   release(to: number): void;
-  /** Says, to whoever copies it, that the store has confirmed everything below the position. */
+  /**
+   * Says, to whoever copies it, that the store has confirmed everything below the position. Only
+   * its own counter counts that again when the store went back: it must know since when it is there.
+   */
   tellCounted(position: number): void;
-  /** Visits whole records in order. Stops at one that is torn. @returns where it stopped */
-  scan(from: number, to: number, visit: (record: JournalRecord) => void): number;
+  scan: Scan;
   /** Every supply that was ever named, also where its records have been released. */
   supplyIds(): string[];
   close(): void;
@@ -170,51 +156,3 @@ export function parseHeader(bytes: Uint8Array): JournalHeader {
 
 const committedAfter = (tail: number, words: Int32Array) =>
   tail + (((Atomics.load(words, HEADER_COMMITTED) >>> 0) - (tail % LOW)) >>> 0);
-
-/**
- * Makes `scan` over some words.
- * @param at  where the word of a position is
- */
-export function createScan(
-  words: Int32Array,
-  at: (position: number) => number,
-  names: Names,
-): Journal["scan"] {
-  const record: JournalRecord & { position: number } = {
-    position: 0,
-    supply: { number: 0, supplyId: "", bidderIds: [], recorded: { count: 0 } },
-    ordinal: 0,
-    catalogVersion: 0,
-    country: 0,
-    winner: -1,
-    clearingPriceMicros: 0,
-    statesFrom: (place) =>
-      words[at(record.position + RECORD_FIXED_WORDS + place / STATES_PER_WORD)]!,
-  };
-
-  return (from, to, visit) => {
-    let position = from;
-    while (position < to) {
-      const stamp = words[at(position)]!;
-      const length = stamp & 0xff;
-      const isWhole =
-        stamp >>> 8 === (position & 0xffffff) &&
-        length >= RECORD_FIXED_WORDS &&
-        position + length <= to;
-      if (!isWhole) return position;
-      const supply = names.at(words[at(position + 1)]!);
-      const country = words[at(position + 3)]! & 0x3ff;
-      if (supply === undefined || country >= COUNTRY_COUNT) return position;
-      record.position = position;
-      record.supply = supply;
-      record.ordinal = words[at(position + 2)]! >>> 0;
-      record.country = country;
-      record.winner = ((words[at(position + 3)]! >>> 10) & 0x3ff) - 1;
-      record.catalogVersion = words[at(position + 3)]! >>> 20;
-      record.clearingPriceMicros = words[at(position + 4)]! >>> 0;
-      visit(record);
-      position += length;
-    }
-    return position;
-  };
-}

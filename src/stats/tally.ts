@@ -2,7 +2,8 @@ import { countryCode } from "../catalog/country.ts";
 import { type BidderCounter, bidderField, countryField, TOTAL } from "../store/counters.ts";
 import type { NamedSupply } from "./names.ts";
 import { BidderState } from "./outcome.ts";
-import { type Journal, type JournalRecord, STATES_PER_WORD } from "./ring.ts";
+import type { Journal } from "./ring.ts";
+import { type JournalRecord, STATES_PER_WORD } from "./ring-scan.ts";
 
 /** What some records of one supply add up to. */
 export interface SupplyTally {

@@ -23,7 +23,7 @@ export interface PastAdmissions {
   readonly admissions: readonly { readonly id: string; readonly ageMs: number }[];
 }
 
-/** What one producer adds to one supply's counters: its auctions of the ordinals (from, to]. */
+/** What a producer's auctions of the ordinals (from, to] add to one supply's counters. */
 export interface SupplyIncrements {
   readonly supplyId: string;
   readonly from: number;

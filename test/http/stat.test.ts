@@ -178,6 +178,21 @@ describe("stat of one supply", () => {
   });
 });
 
+test("a supply whose counters cannot be read leaves those that are asked for with it", async () => {
+  const gate = Promise.withResolvers<void>();
+  const { get, faults } = statRoute({
+    async read(supplyIds) {
+      await gate.promise;
+      if (supplyIds!.includes("s2")) throw new Error("s2 is no hash");
+      return new Map(supplyIds!.map((id) => [id, new Map([[TOTAL, "1"]])]));
+    },
+  });
+  const responses = ["s1", "s1", "s2"].map((id) => get(id));
+  gate.resolve();
+  expect((await Promise.all(responses)).map(({ status }) => status)).toEqual([200, 200, 503]);
+  expect(faults.map(String)).toEqual(["Error: s2 is no hash"]);
+});
+
 describe("stat with If-None-Match", () => {
   test("answers 304 without a body while nothing has changed", async () => {
     const { get } = statRoute();

@@ -41,6 +41,7 @@ interface Worker {
 
 interface Call {
   atMs: number;
+  isRead: boolean;
   /** What the store does when the call reaches it, whether or not anybody still waits. */
   run: () => unknown;
   resolve: (reply: unknown) => void;
@@ -78,9 +79,9 @@ export function createWorld(seed: number, asks: boolean): World {
   let supervisor = startSupervisor();
   let workers: Worker[] = Array.from({ length: SLOTS }, startWorker);
 
-  function send<T>(run: () => T): Promise<T> {
+  function send<T>(run: () => T, isRead = false): Promise<T> {
     return new Promise((resolve, reject) => {
-      calls.push({ atMs: clock.now(), run, resolve: resolve as Call["resolve"], reject });
+      calls.push({ atMs: clock.now(), isRead, run, resolve: resolve as Call["resolve"], reject });
     });
   }
   const apply: CounterStore["apply"] = (producer, batch) =>
@@ -121,9 +122,11 @@ export function createWorld(seed: number, asks: boolean): World {
       journals: { producers: () => [...files.keys()], copy: copyJournal },
       store: {
         apply: (name, batch) => unlessDead(() => apply(name, batch)),
-        read: () => unlessDead(() => send(store.read)),
+        read: () => unlessDead(() => send(store.read, true)),
       },
       countAll: (isStoreBack) => unlessDead(() => countAll(isStoreBack)),
+      wait: (ms) => unlessDead(() => clock.wait(ms)),
+      now: clock.now,
       later: (run) => void unlessDead(() => clock.wait(random() * 50)).then(run),
     });
     worker.recorder = createRecorder({
@@ -170,7 +173,7 @@ export function createWorld(seed: number, asks: boolean): World {
   }
 
   async function countAll(isStoreBack: boolean): Promise<void> {
-    if (isStoreBack) reconnect();
+    if (isStoreBack) recheckAll();
     await Promise.all(workers.map(({ recorder }) => recorder.drain()));
     await supervisor.settled();
   }
@@ -178,12 +181,13 @@ export function createWorld(seed: number, asks: boolean): World {
   /** Whatever was recorded before must be in the answer, if there is one, and nothing else. */
   function askForStatistics(): void {
     const before = new Map(recorded);
+    const ids = random() < 0.3 ? [pick(supplies).id] : supplies.map(({ id }) => id);
     pick(workers)
-      .counters.read()
+      .counters.read(ids.length === 1 ? ids : undefined)
       .then(
         (counters) => {
           answers++;
-          for (const { id } of supplies) checkAnswer(id, before.get(id) ?? 0, counters.get(id));
+          for (const id of ids) checkAnswer(id, before.get(id) ?? 0, counters.get(id));
         },
         () => {}, // As a 503.
       );
@@ -235,10 +239,18 @@ export function createWorld(seed: number, asks: boolean): World {
     const recent = snapshots.filter(({ atMs }) => atMs >= clock.now() - STALE_MS);
     if (recent.length === 0) return;
     store.restore(pick(recent).snapshot);
+    // The connections broke: whatever was read on them is gone.
+    for (const { isRead, reject } of calls) if (isRead) reject(new Error("the connection broke"));
+    calls.splice(0, calls.length, ...calls.filter(({ isRead }) => !isRead));
     reconnect();
   }
 
   function reconnect(): void {
+    for (const worker of workers) worker.counters.doubt();
+    recheckAll();
+  }
+
+  function recheckAll(): void {
     for (const worker of workers) worker.recorder.recheck();
     supervisor.recheck();
   }

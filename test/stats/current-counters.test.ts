@@ -30,12 +30,13 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
   const store = createScriptedStore();
   const outcomes: AuctionOutcome[] = [];
   const producers = new Map<string, Producer>();
+  const journals = new Set<JournalInMemory>();
   /** What the other processes were asked to do. */
   const asked: string[] = [];
   const postponed: (() => void)[] = [];
-  for (const name of names) producers.set(name, createProducer(name));
+  for (const name of names) addProducer(name);
 
-  function createProducer(name: string): Producer {
+  function addProducer(name: string): void {
     const journal = journalInMemory(ringWords);
     const counter = createJournalCounter({
       journal,
@@ -44,7 +45,8 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
       onLost: () => {},
       onRefused: () => {},
     });
-    return { journal, counter };
+    journals.add(journal);
+    producers.set(name, { journal, counter });
   }
 
   function record(name: string, ...more: AuctionOutcome[]): void {
@@ -59,17 +61,12 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
   }
 
   const host = {
-    store,
-    producers,
-    outcomes,
-    asked,
-    record,
-    count,
-    isFollowed: true,
+    /** Whether journals can be copied. */
+    isCopyable: true,
     /** What a read waits for on its way to the store. */
     wayToStore: Promise.resolve(),
+    nowMs: 1_000,
     async countAll(isStoreBack: boolean): Promise<void> {
-      asked.push(isStoreBack ? "recheck" : "count");
       for (const [name, { counter }] of producers) {
         if (isStoreBack) counter.recheck();
         await count(name);
@@ -81,13 +78,13 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
       for (let turn = 0; turn < 10; turn++) await null;
     },
   };
-  const { read } = createCurrentCounters({
+  const { read, doubt } = createCurrentCounters({
     journals: {
       producers: () => [...producers.keys()],
-      copy(name) {
-        if (!host.isFollowed) throw new Error("too many names");
-        return copyOf(producers.get(name)!.journal);
-      },
+      copy: (name) =>
+        copyOf(producers.get(name)!.journal, () => {
+          if (!host.isCopyable) throw new Error("too many names");
+        }),
     },
     store: {
       apply: store.apply,
@@ -96,10 +93,19 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
         return store.read(supplyIds);
       },
     },
-    countAll: (isStoreBack) => host.countAll(isStoreBack),
+    countAll(isStoreBack) {
+      asked.push(isStoreBack ? "recheck" : "count");
+      return host.countAll(isStoreBack);
+    },
     later: (run) => postponed.push(run),
+    wait: async () => {},
+    now: () => host.nowMs,
   });
-  return { ...host, host, read };
+  const dispose = () => {
+    for (const journal of journals) journal[Symbol.dispose]();
+  };
+  const figures = { store, producers, outcomes, asked };
+  return { ...figures, record, count, read, doubt, host, [Symbol.dispose]: dispose };
 }
 
 /** Without offsets, and without what is 0. */
@@ -115,19 +121,21 @@ function withoutOffsets(counters: ReadonlyMap<string, Counters>): Counted {
 const totalOf = async (counters: Promise<ReadonlyMap<string, Counters>>, supplyId = "s") =>
   Number((await counters).get(supplyId)?.get("total_reqs") ?? 0);
 
-/** A host whose producers have counted one auction of each supply. */
+/** A host whose producers have counted one auction of each supply, and whose counters were read. */
 async function createWarmHost() {
   const setup = createHost();
   for (const name of setup.producers.keys()) {
     setup.record(name, one, other);
     await setup.count(name);
   }
+  await setup.read();
   return setup;
 }
 
 describe("what is recorded and not counted yet", () => {
   test("is in the answer, without a word to the producers, and counted after it", async () => {
-    const { record, read, asked, store, host, outcomes } = await createWarmHost();
+    using warm = await createWarmHost();
+    const { record, read, asked, store, host, outcomes } = warm;
     record("p", one, one, other);
     record("q", one);
     expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
@@ -138,7 +146,8 @@ describe("what is recorded and not counted yet", () => {
   });
 
   test("is counted once, whoever counts it", async () => {
-    const { record, read, count, store, host, outcomes } = await createWarmHost();
+    using warm = await createWarmHost();
+    const { record, read, count, store, host, outcomes } = warm;
     record("p", one, one);
     const counting = count("p"); // On its way when the journals are looked at.
     await read();
@@ -151,13 +160,17 @@ describe("what is recorded and not counted yet", () => {
     expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
   });
 
-  test("is in the answer while its producer stands still or the store takes no writes", async () => {
-    const { record, read, store, host } = await createWarmHost();
+  test("is in the answer though its producer stands still or the store takes no writes", async () => {
+    using warm = await createWarmHost();
+    const { record, read, store, host, asked } = warm;
+    host.countAll = () => Promise.reject(new Error("asked"));
     record("q", one);
     store.fates.push("answered", "unsent"); // The read, and what is counted after it.
     expect(await totalOf(read())).toBe(3);
     await host.doLater();
+    expect(store.counted().get("s")!.get("total_reqs")).toBe(2n);
     expect(await totalOf(read())).toBe(3);
+    expect(asked).toEqual([]);
   });
 
   test("is what it is by hand, whatever was counted by then", async () => {
@@ -171,7 +184,8 @@ describe("what is recorded and not counted yet", () => {
     );
     await fc.assert(
       fc.asyncProperty(steps, async (ops) => {
-        const { record, count, read, store, host, outcomes } = createHost(["p", "q", "r"]);
+        using setup = createHost(["p", "q", "r"]);
+        const { record, count, read, store, host, outcomes } = setup;
         for (const op of ops) {
           if (Array.isArray(op)) record(...op);
           else if (op === "later") await host.doLater();
@@ -187,7 +201,8 @@ describe("what is recorded and not counted yet", () => {
   });
 
   test("of one supply is added to that one alone", async () => {
-    const { record, read, store, host } = await createWarmHost();
+    using warm = await createWarmHost();
+    const { record, read, store, host } = warm;
     record("p", one, other);
     const counters = await read(["s"]);
     expect([...counters.keys()]).toEqual(["s"]);
@@ -200,7 +215,8 @@ describe("what is recorded and not counted yet", () => {
   });
 
   test("adds to counters beyond 2^53, exactly", async () => {
-    const { record, read, store } = await createWarmHost();
+    using warm = await createWarmHost();
+    const { record, read, store } = warm;
     const large = 2n ** 60n + 1n;
     store.goBackTo(
       new Map([
@@ -221,7 +237,8 @@ describe("what is recorded and not counted yet", () => {
 
 describe("the producers are asked", () => {
   test("for the first auctions of a supply, which only they may count", async () => {
-    const { record, read, asked, outcomes, store } = createHost();
+    using setup = createHost();
+    const { record, read, asked, outcomes, store } = setup;
     record("p", one);
     record("q", one, one);
     expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
@@ -232,8 +249,23 @@ describe("the producers are asked", () => {
     expect(asked).toEqual(["count", "count"]);
   });
 
+  test("for first auctions no longer than a moment: they are in the answer anyway", async () => {
+    using warm = await createWarmHost();
+    const { record, read, host, outcomes, store, producers } = warm;
+    const first = outcomeOf(supplyOf("first", ["b1"]));
+    record("q", first);
+    host.countAll = () => new Promise(() => {});
+    expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
+    await warm.count("q"); // It ends after all, and is forgotten before we count for it.
+    producers.delete("q");
+    await store.forget("q", ["s", "other", "first"]);
+    await host.doLater();
+    expect(store.counted()).toEqual(countByHand(outcomes));
+  });
+
   test("again for what the store lost after it was counted", async () => {
-    const { record, read, count, asked, store, outcomes } = await createWarmHost();
+    using warm = await createWarmHost();
+    const { record, read, count, asked, store, outcomes } = warm;
     const before = store.snapshot();
     record("p", one, one);
     await count("p");
@@ -248,7 +280,8 @@ describe("the producers are asked", () => {
   });
 
   test("also where as much was recorded meanwhile as the store lost", async () => {
-    const { record, read, count, asked, store, host, outcomes } = await createWarmHost();
+    using warm = await createWarmHost();
+    const { record, read, count, asked, store, host, outcomes } = warm;
     const before = store.snapshot();
     record("p", one, one);
     await count("p");
@@ -263,39 +296,83 @@ describe("the producers are asked", () => {
   });
 
   test("when more is missing than is added up at once", async () => {
-    const { record, read, asked } = createHost(["p"], 2 ** 19);
-    for (let i = 0; i < 2 ** 18 / 6 + 1; i++) record("p", one);
-    expect(await totalOf(read())).toBe(Math.floor(2 ** 18 / 6 + 1) + 1);
+    using setup = createHost(["p"], 2 ** 17);
+    const { record, count, read, asked } = setup;
+    record("p", one);
+    await count("p");
+    for (let i = 0; i < 11_000; i++) record("p", one);
+    expect(await totalOf(read())).toBe(11_001);
     expect(asked).toEqual(["count"]);
+  });
+
+  test("for all that the store confirmed after it was away, also for one supply", async () => {
+    using warm = await createWarmHost();
+    const { record, read, count, doubt, asked, store } = warm;
+    const before = store.snapshot();
+    record("p", one, one);
+    await count("p");
+    store.goBackTo(before);
+    doubt();
+    expect(await totalOf(read(["s"]))).toBe(4);
+    expect(await totalOf(read(["s"]))).toBe(4);
+    expect(asked).toEqual(["recheck"]);
   });
 
   test("when a journal cannot be copied, and then the store alone", async () => {
-    const { record, read, asked, host } = createHost();
-    host.isFollowed = false;
+    using setup = createHost();
+    const { record, read, asked, host } = setup;
+    host.isCopyable = false;
     record("p", one);
     expect(await totalOf(read())).toBe(1);
     expect(asked).toEqual(["count"]);
+    host.isCopyable = true;
+    const way = Promise.withResolvers<void>();
+    host.wayToStore = way.promise;
+    const reading = read(); // Has looked at the journals, and not reached the store.
+    host.isCopyable = false;
+    record("p", one);
+    way.resolve();
+    expect(await totalOf(reading)).toBe(2);
+    expect(asked).toEqual(["count", "count"]);
   });
 
   test("and when they cannot count, there is no answer", async () => {
-    const { record, read, host } = createHost();
-    record("p", one);
+    using warm = await createWarmHost();
+    const { read, store, host } = warm;
+    store.goBackTo(new Map());
     host.countAll = () => Promise.reject(new Error("worker 2 hangs"));
     await expect(read()).rejects.toThrow("worker 2 hangs");
-    host.countAll = async () => {};
-    await expect(read()).rejects.toThrow("less than was recorded");
+    host.countAll = async () => {
+      host.nowMs += 1_501;
+    };
+    await expect(read()).rejects.toThrow("the store lacks auctions");
+  });
+
+  test("once for what is lost for good: the answer is what is left", async () => {
+    using warm = await createWarmHost();
+    const { record, read, store, asked, producers } = warm;
+    for (const { journal } of producers.values()) journal.release(journal.committed());
+    store.goBackTo(new Map());
+    record("p", one);
+    expect(await totalOf(read())).toBe(1);
+    expect(asked).toEqual(["count", "recheck"]);
+    record("p", one);
+    expect(await totalOf(read())).toBe(2);
+    expect(asked).toEqual(["count", "recheck"]);
   });
 });
 
 describe("a producer that is gone", () => {
   test("is in the answer while its journal is there", async () => {
-    const { record, read } = await createWarmHost();
+    using warm = await createWarmHost();
+    const { record, read } = warm;
     record("q", one);
     expect(await totalOf(read())).toBe(3);
   });
 
   test("is neither missed nor counted again once its offsets are dropped", async () => {
-    const { record, read, count, store, producers, asked, host } = await createWarmHost();
+    using warm = await createWarmHost();
+    const { record, read, count, store, producers, asked, host } = warm;
     record("q", one);
     const way = Promise.withResolvers<void>();
     host.wayToStore = way.promise;
@@ -311,7 +388,8 @@ describe("a producer that is gone", () => {
   });
 
   test("is not counted again by what was on its way when its offsets were dropped", async () => {
-    const { record, read, count, store, producers, host } = await createWarmHost();
+    using warm = await createWarmHost();
+    const { record, read, count, store, producers, host } = warm;
     record("q", one);
     await read(); // And counts for it later, too late.
     await count("q");
@@ -323,12 +401,11 @@ describe("a producer that is gone", () => {
 });
 
 test("a journal in which nothing was recorded yet is passed over", async () => {
-  const { producers, store } = createHost([]);
+  const { store } = createHost([]);
   const { read } = createCurrentCounters({
     journals: { producers: () => ["new"], copy: () => undefined },
     store,
     countAll: () => Promise.reject(new Error("asked")),
   });
   expect(await read()).toEqual(new Map());
-  expect(producers.size).toBe(0);
 });

@@ -4,7 +4,8 @@ import fc from "fast-check";
 import { countryCode } from "../../src/catalog/country.ts";
 import { createJournal, createJournalFolder, openJournal } from "../../src/stats/journal.ts";
 import { type AuctionOutcome, BidderState } from "../../src/stats/outcome.ts";
-import { type Journal, type JournalRecord, journalOver } from "../../src/stats/ring.ts";
+import { type Journal, journalOver } from "../../src/stats/ring.ts";
+import type { JournalRecord } from "../../src/stats/ring-scan.ts";
 import { anyOutcome, journalInMemory, outcomeOf, supplyOf } from "../support/auctions.ts";
 import { createFolder } from "../support/folder.ts";
 import { BIDDERS_OF_WRITER, JOURNAL_WRITER } from "../support/journal-writer.ts";
@@ -312,6 +313,38 @@ describe("the folder of journals", () => {
     expect(journals.open("p")).toBeUndefined();
     journals.remove("p");
     expect(existsSync(journals.pathOf("p"))).toBe(false);
+  });
+
+  test("copies what a producer that lives has written, and goes on to write", () => {
+    using folder = createFolder();
+    const journals = createJournalFolder(folder.dir);
+    const journal = createJournal(journals.pathOf("p"), 1_024);
+    const copy = journals.copy("p")!;
+    for (let recorded = 1; recorded <= 300; recorded++) {
+      if (!journal.hasRoom(0)) journal.release(journal.committed());
+      const from = journal.committed();
+      journal.append(outcomeOf(recorded % 2 === 0 ? small : supplyOf("new", ["b1", "b2"])));
+      const header = copy.header();
+      expect(header).toMatchObject({ tail: journal.tail(), committed: from + 6, recorded });
+      const ids: string[] = [];
+      copy.scan(from, header.committed, ({ supply }) => ids.push(supply.supplyId));
+      expect(ids).toEqual([recorded % 2 === 0 ? "small" : "new"]);
+    }
+    copy.close();
+    expect(() => copy.header()).toThrow("EBADF");
+    journal.close();
+  });
+
+  test("does not copy what is no journal, or is gone", () => {
+    using folder = createFolder();
+    const journals = createJournalFolder(folder.dir);
+    expect(journals.copy("p")).toBeUndefined();
+    writeFileSync(journals.pathOf("p"), new Uint8Array(100));
+    expect(journals.copy("p")).toBeUndefined(); // Its names are made last.
+    writeFileSync(folder.path("p.names"), "");
+    expect(() => journals.copy("p")!.header()).toThrow("journal");
+    writeFileSync(folder.path("p.names"), "x".repeat(2 ** 20 + 1));
+    expect(() => journals.copy("p")).toThrow("longer");
   });
 
   test("leaves other files alone", () => {

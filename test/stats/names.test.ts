@@ -78,3 +78,18 @@ test("the names of a dead producer are only read", () => {
   expect(() => reader.of(supplyOf("s", []))).toThrow("only read");
   expect(() => createNames(folder.path("names"))).toThrow("EEXIST");
 });
+
+test("the names of another process are read on as it writes them, up to a length", () => {
+  using folder = createFolder();
+  const path = folder.path("names");
+  const names = createNames(path);
+  names.of(supplyOf("s1", ["b1"]));
+  const read = readNames(path, 100);
+  expect(read.at(1)).toBeUndefined();
+  names.of(supplyOf("s2", ["b1"]));
+  expect(read.at(1)?.supplyId).toBe("s2");
+  names.of(supplyOf("s".repeat(100), ["b1"]));
+  expect(() => read.at(2)).toThrow("longer than 100 bytes");
+  expect(() => readNames(path, 100)).toThrow("longer than 100 bytes");
+  names.close();
+});

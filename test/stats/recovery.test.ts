@@ -114,6 +114,16 @@ describe("journals of producers that ended", () => {
     expect(bench.waits()).toEqual([]);
   });
 
+  test("say how far they are counted, so that nobody else counts them again", async () => {
+    using bench = createBench();
+    bench.leave("p", 3);
+    const { committed } = bench.folder.copy("p")!.header();
+    bench.recovery.recover("p");
+    await until("they are counted", () => bench.total() === 3n);
+    await bench.recovery.settled();
+    expect(bench.folder.copy("p")!.header()).toMatchObject({ counted: committed, recorded: 3 });
+  });
+
   test("one whose producer lives, and releases records meanwhile, has lost none", async () => {
     using bench = createBench();
     const orphan = createJournal(bench.folder.pathOf("p"), 1_024);

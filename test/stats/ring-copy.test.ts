@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { Journal, JournalRecord } from "../../src/stats/ring.ts";
+import type { Journal } from "../../src/stats/ring.ts";
+import type { JournalRecord } from "../../src/stats/ring-scan.ts";
 import { anyOutcome, copyOf, journalInMemory, outcomeOf, supplyOf } from "../support/auctions.ts";
 
 const auction = outcomeOf(supplyOf("s", ["b1"]));

@@ -40,7 +40,7 @@ export const untilStoreAgain = (exchange: Exchange) =>
 const workersOut = ({ printed }: Exchange) =>
   printed('"limiter without its store"') - printed('"limiter has its store again"');
 
-/** Resolves when all that was answered so far is counted. */
+/** Resolves when GET /stat has all that was answered so far. */
 export const untilCounted = (exchange: Exchange, mostMs?: number) =>
   until("GET /stat", async () => (await statOnce(exchange)).status === 200, mostMs);
 
