@@ -2,9 +2,14 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Figures } from "./measure.ts";
 import type { Act } from "./stage.ts";
+import { spread } from "./summary.ts";
 
-/** Milliseconds that each answer took; at least one. */
-export type StatTimes = readonly number[];
+/** Milliseconds that each answer took; one of each at least. */
+export interface AnswerTimes {
+  readonly stat: readonly number[];
+  /** Of an answer that does nothing, asked in the same way. */
+  readonly livez: readonly number[];
+}
 
 /**
  * Asks for the statistics once a second during a load.
@@ -18,8 +23,13 @@ export async function askForStatistics(
   const tellEnd = () => asker.postMessage("the load is over");
   if (signal.aborted) tellEnd();
   else signal.addEventListener("abort", tellEnd);
-  const [tookMs] = (await once(asker, "message")) as [StatTimes]; // Rejects on its error.
+  const [times] = (await once(asker, "message")) as [AnswerTimes]; // Rejects on its error.
   await asker.terminate();
-  const sorted = tookMs.toSorted((a, b) => a - b);
-  return { "/stat median ms": sorted[sorted.length >> 1]!, "/stat slowest ms": sorted.at(-1)! };
+  const [stat, livez] = [spread(times.stat), spread(times.livez)];
+  return {
+    "/stat median ms": stat.median,
+    "/stat slowest ms": stat.most,
+    "/livez median ms": livez.median,
+    "/livez slowest ms": livez.most,
+  };
 }

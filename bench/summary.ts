@@ -108,7 +108,8 @@ function divide(samples: readonly Sample[], others: readonly Sample[]): Quotient
   };
 }
 
-function spread(values: readonly number[]): Spread {
+/** @param values  one at least */
+export function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length >> 1;
   const upper = sorted[middle]!;
