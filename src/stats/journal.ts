@@ -6,8 +6,8 @@ import { createNames, readNames } from "./names.ts";
 import { HEADER_BYTES, type Journal, journalBytes, journalOver } from "./ring.ts";
 import { copyRing, type RingCopy } from "./ring-copy.ts";
 
-/** 4 Mi words are 16 MiB: some 100 seconds of 7,000 auctions a second. A power of two. */
-const RING_WORDS = 2 ** 22;
+/** 2 Mi words are 8 MiB: some 100 seconds of 3,500 auctions a second. A power of two. */
+const RING_WORDS = 2 ** 21;
 
 /** Names kept of a journal that is copied: of some 10,000 supplies of five bidders. */
 const COPIED_NAMES_BYTES_MAX = 2 ** 20;
