@@ -46,8 +46,8 @@ export interface Journal {
   /** Gives the words below a position back to the ring. */
   release(to: number): void;
   /**
-   * Says, to whoever copies it, that the store has confirmed everything below the position. Only
-   * its own counter counts that again when the store went back: it must know since when it is there.
+   * Says, to whoever copies it, that the store has confirmed everything below the position. When
+   * the store goes back, only its own counter counts that again: it must know since when.
    */
   tellCounted(position: number): void;
   scan: Scan;

@@ -59,7 +59,7 @@ describe("a folder that cannot hold journals ends the start with one line and 1:
     return command.length > 0 && Bun.spawnSync([...command, dir]).success;
   };
 
-  // A disk of 20 MB holds one journal of three, where the kernel lets us mount one; else, and as
+  // A disk of 20 MB holds two journals of three, where the kernel lets us mount one; else, and as
   // well, a limit on the size of files: the write fails at the same place.
   test("a disk that is too small", async () => {
     using folder = temporaryFolder();
