@@ -179,10 +179,13 @@ export async function openAct(
   const stage = { children: group, dir: bench.children.dir, supplies };
   const act = await stageScenario(stage, scenario, workers);
   const connections = plan.connections[0]!;
+  const loadEnd = new AbortController();
+  const besides = scenario.besideWarmUp?.(act, loadEnd.signal);
   await load(plan, bench, act, {
     connections,
     seconds: Math.min(WARM_UP_SECONDS_MAX, WARM_UP_MEASUREMENTS * seconds),
-  });
+  }).finally(() => loadEnd.abort());
+  await besides;
   return act;
 }
 

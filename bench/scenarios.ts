@@ -5,7 +5,7 @@ import { type HttpBidders, httpCatalog, measureFetch, watchCalls } from "./http-
 import type { Figures } from "./measure.ts";
 import { measureReload } from "./reload.ts";
 import type { Act } from "./stage.ts";
-import { askForStatistics } from "./stat-watch.ts";
+import { askForStatistics, warmStatistics } from "./stat-watch.ts";
 import { hasRedis, type PlainRoute, type StoreName } from "./target.ts";
 
 /** What a scenario may build on. */
@@ -43,6 +43,8 @@ export interface Scenario {
   readonly against?: string;
   /** Runs during each load, until the signal. @throws Error on what must not happen */
   readonly beside?: (act: Act, signal: AbortSignal) => Promise<Figures>;
+  /** Runs during the warm-up, until the signal: what `beside` asks for has to be warm, too. */
+  readonly besideWarmUp?: (act: Act, signal: AbortSignal) => Promise<void>;
   /** Compared with the same processes without `beside`; in place of `against`. */
   readonly isAgainstItself?: boolean;
   /** Runs once, after the loads. @throws Error on what must not happen */
@@ -121,6 +123,7 @@ export const SCENARIOS: readonly Scenario[] = [
     answers: AUCTIONS,
     pacedBy: DISTINCT_REDIS,
     beside: askForStatistics,
+    besideWarmUp: warmStatistics,
     isAgainstItself: true,
   },
   {
