@@ -124,7 +124,7 @@ export function createCurrentCounters(options: CurrentCountersOptions): CurrentC
     for (const { producer, short } of parts) {
       if (short > 0) lost.set(producer, (lost.get(producer) ?? 0) + short);
     }
-    later(() => parts.forEach(countFor));
+    later(() => void countForAll(parts));
   }
 
   async function prepare(remedy: Remedy, lack: Lack | undefined): Promise<void> {
@@ -215,14 +215,19 @@ export function createCurrentCounters(options: CurrentCountersOptions): CurrentC
     return { producer, tallies, short, lack };
   }
 
-  function countFor({ producer, tallies }: Part): void {
+  /** One after the other: a store that counts is busy for a millisecond, and bids wait for it. */
+  async function countForAll(parts: readonly Part[]): Promise<void> {
+    for (const part of parts) await countFor(part);
+  }
+
+  async function countFor({ producer, tallies }: Part): Promise<void> {
     // Only a producer begins at 0: an offset that was dropped with its journal looks the same.
     const parts = tallies
       .filter(({ first }) => first > 1)
       .map(({ supplyId, first, last, increments }) => {
         return { supplyId, from: first - 1, to: last, increments };
       });
-    if (parts.length > 0) store.apply(producer, parts).catch(() => {}); // Its producer will.
+    if (parts.length > 0) await store.apply(producer, parts).catch(() => {}); // Its producer will.
   }
 
   return { read, doubt: () => void doubts++ };

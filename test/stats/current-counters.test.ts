@@ -75,7 +75,7 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
     /** What was put off until the answer is on its way. */
     async doLater(): Promise<void> {
       for (const run of postponed.splice(0)) run();
-      for (let turn = 0; turn < 10; turn++) await null;
+      for (let turn = 0; turn < 40; turn++) await null;
     },
   };
   const { read, doubt } = createCurrentCounters({
