@@ -85,15 +85,13 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   const isStoreReady = await answersWithin(store, STORE_WAIT_MS);
   recovery.recoverAll();
 
-  const drainAll = createShared(async () => {
-    await fleet.drain(false);
+  const countAll = async (isStoreBack: boolean) => {
+    if (isStoreBack) recovery.recheck();
+    await fleet.drain(isStoreBack);
     await recovery.settled();
-  });
-  const recheckAll = createShared(async () => {
-    recovery.recheck();
-    await fleet.drain(true);
-    await recovery.settled();
-  });
+  };
+  const drainAll = createShared(() => countAll(false));
+  const recheckAll = createShared(() => countAll(true));
   const fleet = createFleet({
     size: config.WORKERS,
     orderFor(slot) {

@@ -176,9 +176,10 @@ export function createCurrentCounters(options: CurrentCountersOptions): CurrentC
     try {
       // Of a journal that is gone all was counted; its offsets go after it, perhaps before we read.
       const left = new Set(journals.producers());
+      const wanted = supplyIds && new Set(supplyIds);
       const parts = glances
         .filter(({ producer }) => left.has(producer))
-        .map((glance) => completeOne(counters, glance, supplyIds && new Set(supplyIds)));
+        .map((glance) => completeOne(counters, glance, wanted));
       return {
         counters,
         parts,
@@ -208,8 +209,11 @@ export function createCurrentCounters(options: CurrentCountersOptions): CurrentC
       const counted = counters.get(tally.supplyId) ?? new Map<string, string>();
       counters.set(tally.supplyId, addTally(counted, field, tally));
     }
-    const sum = [...counters.keys()].reduce((all, id) => all + offsetOf(id), 0);
-    const short = wanted ? 0 : Math.max(0, recorded - sum - (lost.get(producer) ?? 0));
+    let short = 0;
+    if (!wanted) {
+      const sum = [...counters.keys()].reduce((all, id) => all + offsetOf(id), 0);
+      short = Math.max(0, recorded - sum - (lost.get(producer) ?? 0));
+    }
     const hasFirst = tallies.some(({ first }) => first === 1);
     const lack = short > 0 ? "auctions" : hasFirst ? "first auctions" : undefined;
     return { producer, tallies, short, lack };

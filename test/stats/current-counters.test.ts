@@ -65,6 +65,12 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
     isCopyable: true,
     /** What a read waits for on its way to the store. */
     wayToStore: Promise.resolve(),
+    /** Keeps reads from the store until what it returns is called. */
+    holdReads(): () => void {
+      const way = Promise.withResolvers<void>();
+      host.wayToStore = way.promise;
+      return way.resolve;
+    },
     nowMs: 1_000,
     async countAll(isStoreBack: boolean): Promise<void> {
       for (const [name, { counter }] of producers) {
@@ -286,11 +292,10 @@ describe("the producers are asked", () => {
     record("p", one, one);
     await count("p");
     store.goBackTo(before);
-    const way = Promise.withResolvers<void>();
-    host.wayToStore = way.promise;
+    const letReadsGo = host.holdReads();
     const reading = read(); // Has looked at the journals, and not reached the store.
     record("p", other, other);
-    way.resolve();
+    letReadsGo();
     expect(withoutOffsets(await reading)).toEqual(countByHand(outcomes));
     expect(asked).toEqual(["count", "recheck"]);
   });
@@ -326,12 +331,11 @@ describe("the producers are asked", () => {
     expect(await totalOf(read())).toBe(1);
     expect(asked).toEqual(["count"]);
     host.isCopyable = true;
-    const way = Promise.withResolvers<void>();
-    host.wayToStore = way.promise;
+    const letReadsGo = host.holdReads();
     const reading = read(); // Has looked at the journals, and not reached the store.
     host.isCopyable = false;
     record("p", one);
-    way.resolve();
+    letReadsGo();
     expect(await totalOf(reading)).toBe(2);
     expect(asked).toEqual(["count", "count"]);
   });
@@ -374,13 +378,12 @@ describe("a producer that is gone", () => {
     using warm = await createWarmHost();
     const { record, read, count, store, producers, asked, host } = warm;
     record("q", one);
-    const way = Promise.withResolvers<void>();
-    host.wayToStore = way.promise;
+    const letReadsGo = host.holdReads();
     const reading = read(); // Has looked at its journal, and not reached the store.
     await count("q");
     producers.delete("q");
     await store.forget("q", ["s", "other"]);
-    way.resolve();
+    letReadsGo();
     expect(await totalOf(reading)).toBe(3);
     await host.doLater();
     expect(await totalOf(read())).toBe(3);
