@@ -6,23 +6,19 @@ import { type SupplyTally, tallyRecords } from "./tally.ts";
 
 export interface CurrentCountersOptions {
   journals: Pick<JournalFolder, "producers" | "copy">;
-  store: Pick<CounterStore, "apply" | "read">;
+  store: Pick<CounterStore, "read">;
   /**
    * Resolves when every process of this host has counted what it had recorded before the call.
    * @param isStoreBack  the store holds less than it confirmed: it is to be asked for all of it
    */
   countAll: (isStoreBack: boolean) => Promise<void>;
-  /** Runs something in a later turn of the event loop: the answer comes first. */
-  later?: (run: () => void) => void;
-  wait?: (ms: number) => Promise<void>;
   /** Monotonic clock, milliseconds. */
   now?: () => number;
 }
 
 /**
  * The counters of the store, with all that this host has recorded. What the store lacks is added
- * from the journals, without waking the processes that write them, and counted for them right
- * after: whoever else counts the same, it is counted once.
+ * from the journals, without waking the processes that write them.
  */
 export interface CurrentCounters {
   /**
@@ -46,17 +42,15 @@ interface Glance {
 
 /**
  * Why counters are no answer: more is missing than is added up at once; it does not follow what the
- * store holds; the offsets add up to less than was recorded; there are first auctions of a supply,
- * which only their producer may count.
+ * store holds; the offsets add up to less than was recorded.
  */
-const LACKS = ["too much", "a gap", "auctions", "first auctions"] as const;
+const LACKS = ["too much", "a gap", "auctions"] as const;
 type Lack = (typeof LACKS)[number];
 
-/** What one producer has recorded and the store does not hold. */
-interface Part {
+/** How what one producer has recorded could be added. */
+interface Completion {
   readonly producer: string;
-  readonly tallies: readonly SupplyTally[];
-  /** Auctions that are neither in the store nor among these. */
+  /** Auctions that are neither in the store nor in its journal. */
   readonly short: number;
   readonly lack: Lack | undefined;
 }
@@ -64,7 +58,7 @@ interface Part {
 /** Counters with what every producer has recorded. */
 interface Found {
   readonly counters: Map<string, Counters>;
-  readonly parts: readonly Part[];
+  readonly completions: readonly Completion[];
   readonly lack: Lack | undefined;
 }
 
@@ -74,14 +68,11 @@ type Remedy = (typeof REMEDIES)[number];
 
 /** After it no more remedies: whoever asked has been told that there is no answer. */
 const GIVE_UP_MS = 1_500;
-/** Longest that a producer is waited for that has to count what the answer has anyway. */
-const FIRST_AUCTIONS_MS = 100;
 /** Of one producer added up in one turn, some milliseconds. Of more the producer counts first. */
 const MISSING_WORDS_MAX = 2 ** 16;
 
 export function createCurrentCounters(options: CurrentCountersOptions): CurrentCounters {
-  const { journals, store, countAll, later = setImmediate, wait = Bun.sleep } = options;
-  const { now = () => performance.now() } = options;
+  const { journals, store, countAll, now = () => performance.now() } = options;
   const copies = new Map<string, RingCopy>();
   /** Of each producer the auctions that nobody could restore; they were told as lost. */
   const lost = new Map<string, number>();
@@ -95,13 +86,12 @@ export function createCurrentCounters(options: CurrentCountersOptions): CurrentC
     let lack: Lack | undefined;
     for (const remedy of remediesFor(supplyIds)) {
       if (now() > giveUpAtMs) break;
-      await prepare(remedy, lack);
-      const found = await readOnce(supplyIds);
+      const found = await readAfter(remedy, supplyIds);
       if (!found) return readCounted(remedy !== "none", supplyIds);
       lack = found.lack;
       if (doubts > doubtsBefore || !isAnswer(lack, remedy)) continue;
       if (!supplyIds || remedy === "recheck") doubtsSettled = doubtsBefore;
-      accept(found);
+      rememberLost(found.completions);
       return found.counters;
     }
     throw new Error(`the store lacks ${lack ?? "what it confirmed"}`);
@@ -114,25 +104,20 @@ export function createCurrentCounters(options: CurrentCountersOptions): CurrentC
   }
 
   /** @returns undefined when a journal cannot be copied */
-  async function readOnce(supplyIds: readonly string[] | undefined): Promise<Found | undefined> {
+  async function readAfter(
+    remedy: Remedy,
+    supplyIds: readonly string[] | undefined,
+  ): Promise<Found | undefined> {
+    if (remedy !== "none") await countAll(remedy === "recheck");
     const glances = glanceAtAll();
     const counters = new Map(await store.read(supplyIds));
     return glances && complete(counters, glances, supplyIds);
   }
 
-  function accept({ parts }: Found): void {
-    for (const { producer, short } of parts) {
+  function rememberLost(completions: readonly Completion[]): void {
+    for (const { producer, short } of completions) {
       if (short > 0) lost.set(producer, (lost.get(producer) ?? 0) + short);
     }
-    later(() => void countForAll(parts));
-  }
-
-  async function prepare(remedy: Remedy, lack: Lack | undefined): Promise<void> {
-    if (remedy === "none") return;
-    const counted = countAll(remedy === "recheck");
-    if (lack !== "first auctions") return counted;
-    const failed = () => {}; // The answer has them all the same.
-    await Promise.race([counted.catch(failed), wait(FIRST_AUCTIONS_MS)]);
   }
 
   /** Where a journal cannot be copied: what every process has counted. */
@@ -177,13 +162,13 @@ export function createCurrentCounters(options: CurrentCountersOptions): CurrentC
       // Of a journal that is gone all was counted; its offsets go after it, perhaps before we read.
       const left = new Set(journals.producers());
       const wanted = supplyIds && new Set(supplyIds);
-      const parts = glances
+      const completions = glances
         .filter(({ producer }) => left.has(producer))
         .map((glance) => completeOne(counters, glance, wanted));
       return {
         counters,
-        parts,
-        lack: LACKS.find((lack) => parts.some((part) => part.lack === lack)),
+        completions,
+        lack: LACKS.find((lack) => completions.some((one) => one.lack === lack)),
       };
     } catch {
       return undefined;
@@ -194,17 +179,16 @@ export function createCurrentCounters(options: CurrentCountersOptions): CurrentC
     counters: Map<string, Counters>,
     { producer, copy, countedTo }: Glance,
     wanted: ReadonlySet<string> | undefined,
-  ): Part {
+  ): Completion {
     const field = offsetField(producer);
     const offsetOf = (supplyId: string) => Number(counters.get(supplyId)?.get(field) ?? 0);
     const { committed, recorded } = copy.header();
-    const nothing = { producer, tallies: [], short: 0 };
-    if (committed - countedTo > MISSING_WORDS_MAX) return { ...nothing, lack: "too much" };
+    if (committed - countedTo > MISSING_WORDS_MAX) return { producer, short: 0, lack: "too much" };
     const tallies = tallyRecords(copy, countedTo, committed, offsetOf).filter(
       ({ supplyId }) => !wanted || wanted.has(supplyId),
     );
     const follows = ({ supplyId, first }: SupplyTally) => first === offsetOf(supplyId) + 1;
-    if (!tallies.every(follows)) return { ...nothing, lack: "a gap" };
+    if (!tallies.every(follows)) return { producer, short: 0, lack: "a gap" };
     for (const tally of tallies) {
       const counted = counters.get(tally.supplyId) ?? new Map<string, string>();
       counters.set(tally.supplyId, addTally(counted, field, tally));
@@ -214,24 +198,7 @@ export function createCurrentCounters(options: CurrentCountersOptions): CurrentC
       const sum = [...counters.keys()].reduce((all, id) => all + offsetOf(id), 0);
       short = Math.max(0, recorded - sum - (lost.get(producer) ?? 0));
     }
-    const hasFirst = tallies.some(({ first }) => first === 1);
-    const lack = short > 0 ? "auctions" : hasFirst ? "first auctions" : undefined;
-    return { producer, tallies, short, lack };
-  }
-
-  /** One after the other: a store that counts is busy for a millisecond, and bids wait for it. */
-  async function countForAll(parts: readonly Part[]): Promise<void> {
-    for (const part of parts) await countFor(part);
-  }
-
-  async function countFor({ producer, tallies }: Part): Promise<void> {
-    // Only a producer begins at 0: an offset that was dropped with its journal looks the same.
-    const parts = tallies
-      .filter(({ first }) => first > 1)
-      .map(({ supplyId, first, last, increments }) => {
-        return { supplyId, from: first - 1, to: last, increments };
-      });
-    if (parts.length > 0) await store.apply(producer, parts).catch(() => {}); // Its producer will.
+    return { producer, short, lack: short > 0 ? "auctions" : undefined };
   }
 
   return { read, doubt: () => void doubts++ };
@@ -239,7 +206,6 @@ export function createCurrentCounters(options: CurrentCountersOptions): CurrentC
 
 function isAnswer(lack: Lack | undefined, remedy: Remedy): boolean {
   if (lack === undefined) return true;
-  if (lack === "first auctions") return remedy !== "none";
   return lack === "auctions" && remedy === "recheck"; // Everybody has restored what they could.
 }
 

@@ -77,16 +77,13 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   async function countUpTo(position: number): Promise<void> {
     for (let round = 0; round < ROUNDS_MAX; round++) {
       if (counted >= position && !rechecking) return;
-      await countRound(position);
+      await countRound(Math.max(position, counted));
     }
     throw new Error(`${producer}: the store answered ${ROUNDS_MAX} rounds with other offsets`);
   }
 
-  async function countRound(position: number): Promise<void> {
+  async function countRound(to: number): Promise<void> {
     const asked = rechecking;
-    // Where others count for us, the store has told us of records behind the position: a probe must
-    // not take them for lost.
-    const to = Math.max(position, counted, asked ? journal.committed() : 0);
     const isAll = isRecheckingAll();
     const from = isAll ? journal.tail() : counted;
     const parts = tallyRecords(journal, from, to, storedOf).map(toPart);

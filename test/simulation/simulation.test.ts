@@ -8,11 +8,11 @@ import { createWorld } from "./world.ts";
  */
 const KEPT_SEEDS = [1, 21, 68, 112, 161];
 /**
- * And of those in which the statistics are asked for: what another process had counted taken for
- * lost by the producer, a loss hidden by as many auctions recorded meanwhile, a loss that another
- * process made good unseen by the recovery, whose retention ended too early.
+ * And of those in which the statistics are asked for, with a rule of the answer left out: that it
+ * follows what the store holds, that it adds up, also where as much was recorded meanwhile as was
+ * lost, that nothing came into doubt meanwhile.
  */
-const KEPT_ASKING_SEEDS = [2375, 2439, 16417];
+const KEPT_ASKING_SEEDS = [1000, 1022, 1935, 5400];
 const SEEDS = Number(process.env.SIMULATION_SEEDS ?? 3_000);
 const LIMIT_MS = 10 * 60_000;
 const STEPS = 400;

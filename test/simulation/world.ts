@@ -120,14 +120,9 @@ export function createWorld(seed: number, asks: boolean): World {
       worker.isAlive ? onlyWhile(() => worker.isAlive, run()) : new Promise(() => {});
     worker.counters = createCurrentCounters({
       journals: { producers: () => [...files.keys()], copy: copyJournal },
-      store: {
-        apply: (name, batch) => unlessDead(() => apply(name, batch)),
-        read: () => unlessDead(() => send(store.read, true)),
-      },
+      store: { read: () => unlessDead(() => send(store.read, true)) },
       countAll: (isStoreBack) => unlessDead(() => countAll(isStoreBack)),
-      wait: (ms) => unlessDead(() => clock.wait(ms)),
       now: clock.now,
-      later: (run) => void unlessDead(() => clock.wait(random() * 50)).then(run),
     });
     worker.recorder = createRecorder({
       journal,

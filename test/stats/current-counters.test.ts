@@ -33,7 +33,6 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
   const journals = new Set<JournalInMemory>();
   /** What the other processes were asked to do. */
   const asked: string[] = [];
-  const postponed: (() => void)[] = [];
   for (const name of names) addProducer(name);
 
   function addProducer(name: string): void {
@@ -78,11 +77,6 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
         await count(name);
       }
     },
-    /** What was put off until the answer is on its way. */
-    async doLater(): Promise<void> {
-      for (const run of postponed.splice(0)) run();
-      for (let turn = 0; turn < 40; turn++) await null;
-    },
   };
   const { read, doubt } = createCurrentCounters({
     journals: {
@@ -93,7 +87,6 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
         }),
     },
     store: {
-      apply: store.apply,
       async read(supplyIds) {
         await host.wayToStore;
         return store.read(supplyIds);
@@ -103,8 +96,6 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
       asked.push(isStoreBack ? "recheck" : "count");
       return host.countAll(isStoreBack);
     },
-    later: (run) => postponed.push(run),
-    wait: async () => {},
     now: () => host.nowMs,
   });
   const dispose = () => {
@@ -139,44 +130,31 @@ async function createWarmHost() {
 }
 
 describe("what is recorded and not counted yet", () => {
-  test("is in the answer, without a word to the producers, and counted after it", async () => {
-    using warm = await createWarmHost();
-    const { record, read, asked, store, host, outcomes } = warm;
+  test("is in each answer, without a word to the producers, who count it", async () => {
+    using setup = createHost();
+    const { record, read, count, asked, store, outcomes } = setup;
     record("p", one, one, other);
     record("q", one);
+    for (let i = 0; i < 2; i++) {
+      expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
+    }
+    expect(store.counted()).toEqual(new Map());
+    for (const name of ["p", "q"]) await count(name);
+    record("q", other);
     expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
     expect(asked).toEqual([]);
-    expect(store.counted()).not.toEqual(countByHand(outcomes));
-    await host.doLater();
-    expect(store.counted()).toEqual(countByHand(outcomes));
   });
 
-  test("is counted once, whoever counts it", async () => {
+  test("is in the answer once while its producer counts it", async () => {
     using warm = await createWarmHost();
-    const { record, read, count, store, host, outcomes } = warm;
+    const { record, read, count, host, outcomes } = warm;
     record("p", one, one);
     const counting = count("p"); // On its way when the journals are looked at.
-    await read();
-    record("p", one);
-    await read();
-    await Promise.all([host.doLater(), counting]);
-    await count("p");
-    await host.doLater();
-    expect(store.counted()).toEqual(countByHand(outcomes));
-    expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
-  });
-
-  test("is in the answer though its producer stands still or the store takes no writes", async () => {
-    using warm = await createWarmHost();
-    const { record, read, store, host, asked } = warm;
-    host.countAll = () => Promise.reject(new Error("asked"));
-    record("q", one);
-    store.fates.push("answered", "unsent"); // The read, and what is counted after it.
-    expect(await totalOf(read())).toBe(3);
-    await host.doLater();
-    expect(store.counted().get("s")!.get("total_reqs")).toBe(2n);
-    expect(await totalOf(read())).toBe(3);
-    expect(asked).toEqual([]);
+    const letReadsGo = host.holdReads();
+    const reading = read();
+    await counting;
+    letReadsGo();
+    expect(withoutOffsets(await reading)).toEqual(countByHand(outcomes));
   });
 
   test("is what it is by hand, whatever was counted by then", async () => {
@@ -184,23 +162,20 @@ describe("what is recorded and not counted yet", () => {
       fc.oneof(
         { weight: 6, arbitrary: fc.tuple(fc.constantFrom("p", "q", "r"), anyOutcome) },
         { weight: 1, arbitrary: fc.constantFrom("p", "q", "r") },
-        { weight: 1, arbitrary: fc.constantFrom("read", "later") },
+        { weight: 1, arbitrary: fc.constant("read") },
       ),
       { maxLength: 120 },
     );
     await fc.assert(
       fc.asyncProperty(steps, async (ops) => {
         using setup = createHost(["p", "q", "r"]);
-        const { record, count, read, store, host, outcomes } = setup;
+        const { record, count, read, asked, outcomes } = setup;
         for (const op of ops) {
           if (Array.isArray(op)) record(...op);
-          else if (op === "later") await host.doLater();
           else if (op !== "read") await count(op);
           else expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
         }
-        await host.countAll(false);
-        await host.doLater();
-        expect(store.counted()).toEqual(countByHand(outcomes));
+        expect(asked).toEqual([]);
       }),
       { numRuns: 150 },
     );
@@ -208,16 +183,11 @@ describe("what is recorded and not counted yet", () => {
 
   test("of one supply is added to that one alone", async () => {
     using warm = await createWarmHost();
-    const { record, read, store, host } = warm;
+    const { record, read } = warm;
     record("p", one, other);
     const counters = await read(["s"]);
     expect([...counters.keys()]).toEqual(["s"]);
     expect(await totalOf(Promise.resolve(counters))).toBe(3);
-    await host.doLater();
-    expect([...store.counted()].map(([id, fields]) => [id, fields.get("total_reqs")])).toEqual([
-      ["s", 3n],
-      ["other", 2n],
-    ]);
   });
 
   test("adds to counters beyond 2^53, exactly", async () => {
@@ -242,33 +212,6 @@ describe("what is recorded and not counted yet", () => {
 });
 
 describe("the producers are asked", () => {
-  test("for the first auctions of a supply, which only they may count", async () => {
-    using setup = createHost();
-    const { record, read, asked, outcomes, store } = setup;
-    record("p", one);
-    record("q", one, one);
-    expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
-    expect(asked).toEqual(["count"]);
-    expect(store.counted()).toEqual(countByHand(outcomes));
-    record("q", other);
-    expect(await totalOf(read(["other"]), "other")).toBe(1);
-    expect(asked).toEqual(["count", "count"]);
-  });
-
-  test("for first auctions no longer than a moment: they are in the answer anyway", async () => {
-    using warm = await createWarmHost();
-    const { record, read, host, outcomes, store, producers } = warm;
-    const first = outcomeOf(supplyOf("first", ["b1"]));
-    record("q", first);
-    host.countAll = () => new Promise(() => {});
-    expect(withoutOffsets(await read())).toEqual(countByHand(outcomes));
-    await warm.count("q"); // It ends after all, and is forgotten before we count for it.
-    producers.delete("q");
-    await store.forget("q", ["s", "other", "first"]);
-    await host.doLater();
-    expect(store.counted()).toEqual(countByHand(outcomes));
-  });
-
   test("again for what the store lost after it was counted", async () => {
     using warm = await createWarmHost();
     const { record, read, count, asked, store, outcomes } = warm;
@@ -321,6 +264,21 @@ describe("the producers are asked", () => {
     expect(await totalOf(read(["s"]))).toBe(4);
     expect(await totalOf(read(["s"]))).toBe(4);
     expect(asked).toEqual(["recheck"]);
+  });
+
+  test("and there is no answer from a store that went away while it was read", async () => {
+    using warm = await createWarmHost();
+    const { record, read, count, doubt, store, host } = warm;
+    const before = store.snapshot();
+    record("p", one, one);
+    await count("p");
+    const letReadsGo = host.holdReads();
+    const reading = read(["s"]);
+    store.goBackTo(before);
+    doubt();
+    letReadsGo();
+    await expect(reading).rejects.toThrow("the store lacks what it confirmed");
+    expect(await totalOf(read(["s"]))).toBe(4);
   });
 
   test("when a journal cannot be copied, and then the store alone", async () => {
@@ -385,21 +343,8 @@ describe("a producer that is gone", () => {
     await store.forget("q", ["s", "other"]);
     letReadsGo();
     expect(await totalOf(reading)).toBe(3);
-    await host.doLater();
     expect(await totalOf(read())).toBe(3);
     expect(asked).toEqual([]);
-  });
-
-  test("is not counted again by what was on its way when its offsets were dropped", async () => {
-    using warm = await createWarmHost();
-    const { record, read, count, store, producers, host } = warm;
-    record("q", one);
-    await read(); // And counts for it later, too late.
-    await count("q");
-    producers.delete("q");
-    await store.forget("q", ["s", "other"]);
-    await host.doLater();
-    expect(store.counted().get("s")!.get("total_reqs")).toBe(3n);
   });
 });
 

@@ -561,28 +561,3 @@ describe("any sequence of faults", () => {
     );
   });
 });
-
-test("what others have counted meanwhile is counted again by a store that went back", async () => {
-  using bench = createBench();
-  const { store, counter, journal, lost } = bench;
-  bench.record(...times(2));
-  await bench.count();
-  const before = store.snapshot();
-  const position = journal.committed();
-  bench.record(...times(2));
-  // Another process knows of both; our call is for the first, and hears of the second.
-  const increments = new Map([
-    ["total_reqs", 2],
-    ["country:US", 2],
-  ]);
-  await store.apply(PRODUCER, [{ supplyId: "a", from: 2, to: 4, increments }]);
-  await counter.countUpTo(position + 6);
-  store.goBackTo(before);
-  for (let i = 0; i < 2; i++) {
-    counter.recheck();
-    await counter.countUpTo(position + 6);
-  }
-  await bench.count();
-  expect(lost).toEqual(new Map());
-  expect(store.counted()).toEqual(countByHand(bench.outcomes));
-});
