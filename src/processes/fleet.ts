@@ -8,7 +8,7 @@ import { spawnWorker, type WorkerProcess } from "./worker-process.ts";
 /** A worker that says nothing for this long hangs, and holds a share of the connections. */
 const SILENT_MS_MAX = 2_000;
 const PULSE_MS = 250;
-/** Longest that the others wait for a worker that reads the catalog; a large one takes seconds. */
+/** A large catalog takes seconds to read. */
 const REFRESH_MS_MAX = 30_000;
 
 export interface FleetOptions {
@@ -21,6 +21,9 @@ export interface FleetOptions {
   /** Too many crashes: the service cannot go on. */
   onGiveUp: () => void;
   logger: Logger;
+  /** Longest that the others wait for a worker that reads the catalog, milliseconds. */
+  refreshMsMax?: number;
+  spawn?: typeof spawnWorker;
 }
 
 /** The workers: each slot is filled again when its worker ends. */
@@ -48,6 +51,7 @@ export interface Fleet {
 
 export function createFleet(options: FleetOptions): Fleet {
   const { size, orderFor, answer, onEnded, onGiveUp, logger } = options;
+  const { refreshMsMax = REFRESH_MS_MAX, spawn = spawnWorker } = options;
   const workers = new Map<number, WorkerProcess>();
   const decideRestart = createRestartPolicy();
   let isStopping = false;
@@ -77,7 +81,7 @@ export function createFleet(options: FleetOptions): Fleet {
   function fill(slot: number): void {
     if (isStopping) return;
     const order = orderFor(slot);
-    const worker = spawnWorker({
+    const worker = spawn({
       order,
       answer,
       onEnded: () => onEnded(order.producer),
@@ -126,7 +130,7 @@ export function createFleet(options: FleetOptions): Fleet {
 
   async function refresh(): Promise<void> {
     for (const worker of live()) {
-      const read = within(worker.refresh(), REFRESH_MS_MAX, "catalog");
+      const read = within(worker.refresh(), refreshMsMax, "catalog");
       await read.catch((err) =>
         logger.warn({ pid: worker.pid, cause: err.message }, "not read yet"),
       );
