@@ -1,5 +1,3 @@
-import assert from "node:assert";
-
 /** The least price, and what second price adds to the runner-up's bid. */
 export const CENT_MICROS = 10_000;
 /** In one dollar. */
@@ -38,15 +36,16 @@ export const lowestWinning = ({ floorMicros }: AuctionRules) => Math.max(floorMi
  * It pays its own bid, or by second price one cent more than the runner-up bid, or the floor where
  * there is none (OpenRTB 2.6, 4.4.1); fractions of a cent are let go.
  * @returns undefined when no bid met the floor
- * @throws AssertionError on a price that is not integer micros above 0: our bug, so crash
+ * @throws RangeError on a price that is not integer micros above 0: our bug, so crash
  */
 export function clear(bids: readonly Bid[], rules: AuctionRules): Clearing | undefined {
   const leastMicros = lowestWinning(rules);
   let winner: Bid | undefined;
   let runnerUp: Bid | undefined;
   for (const bid of bids) {
-    assert(Number.isSafeInteger(bid.priceMicros), `fractional price at place ${bid.place}`);
-    assert(bid.priceMicros > 0, `price not above 0 at place ${bid.place}`);
+    // Not by `assert`, whose message would be written for each bid.
+    const isPrice = Number.isSafeInteger(bid.priceMicros) && bid.priceMicros > 0;
+    if (!isPrice) throw new RangeError(`no price at place ${bid.place}: ${bid.priceMicros}`);
     if (bid.priceMicros < leastMicros) continue;
     if (!winner || beats(bid, winner)) {
       runnerUp = winner;
