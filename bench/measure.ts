@@ -19,7 +19,7 @@ export interface Sample extends Load {
   readonly generatorShare: number;
   /** CPU of everything else on the machine, as a share of one core. */
   readonly othersShare: number;
-  /** Resident memory of the largest worker at the end, MiB. */
+  /** Resident memory of the largest worker, MiB: median of the second half. */
   readonly workerMib: number;
   readonly figures: Figures;
 }
@@ -54,7 +54,7 @@ export async function measure(
     redisCpuUs: perRequestUs(after.redis - before.redis),
     generatorShare: loaded.generatorCpuSeconds / loaded.wallSeconds,
     othersShare: Math.max(0, othersSeconds) / (loaded.wallSeconds + SETTLE_MS / 1000),
-    workerMib,
+    workerMib: workerMib.median,
     figures,
   };
 

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
+import { type Spread, spread } from "./summary.ts";
 
 const EVERY_MS = 1_000;
-/** Start-up and the first collections; a shorter watch leaves out its first half. */
+/** Start-up and the first collections; a watch below twice that long leaves out its first half. */
 const SETTLED_AFTER_SECONDS = 60;
 
 /** Resident memory of one process at one moment. */
@@ -10,9 +11,21 @@ interface Reading {
   readonly mib: number;
 }
 
+export interface MemoryUse {
+  /**
+   * The largest worker by its median, MiB resident, once it has settled. It goes up and down by 20
+   * within seconds, as garbage is collected: the last reading alone says little.
+   */
+  readonly workerMib: Spread;
+  /** The steepest of the workers, once they have settled. */
+  readonly slopeMibPerMinute: number;
+  /** The largest worker, second by second. */
+  readonly curve: readonly Reading[];
+}
+
 export interface MemoryWatch {
-  /** Ends the watch. Largest worker at the end, and the steepest slope of any; NaN off Linux. */
-  stop(): { workerMib: number; slopeMibPerMinute: number; curve: readonly Reading[] };
+  /** Ends the watch. NaN off Linux. */
+  stop(): MemoryUse;
 }
 
 /** Reads the resident memory of each process every second. */
@@ -30,14 +43,19 @@ export function watchMemory(pids: readonly number[]): MemoryWatch {
     stop() {
       clearInterval(timer);
       read();
-      const lasts = curves.map((curve) => curve.at(-1)!.mib);
-      const workerMib = Math.max(...lasts);
-      return {
-        workerMib,
-        slopeMibPerMinute: Math.max(...curves.map(slopePerMinute)),
-        curve: curves[lasts.indexOf(workerMib)] ?? [],
-      };
+      return summarizeMemory(curves);
     },
+  };
+}
+
+/** @param curves  one of each worker */
+export function summarizeMemory(curves: readonly (readonly Reading[])[]): MemoryUse {
+  const levels = curves.map((curve) => spread(settled(curve).map(({ mib }) => mib)));
+  const largest = levels.reduce((a, b) => (b.median > a.median ? b : a));
+  return {
+    workerMib: largest,
+    slopeMibPerMinute: Math.max(...curves.map(slopePerMinute)),
+    curve: curves[levels.indexOf(largest)]!,
   };
 }
 
@@ -48,12 +66,16 @@ function residentMib(pid: number): number {
   return Number(status.match(/^VmRSS:\s+(\d+) kB$/m)?.[1]) / 1024;
 }
 
+function settled(curve: readonly Reading[]): Reading[] {
+  const fromSeconds = Math.min(SETTLED_AFTER_SECONDS, (curve.at(-1)?.seconds ?? 0) / 2);
+  return curve.filter(({ seconds }) => seconds >= fromSeconds);
+}
+
 /** Least squares over what follows the first minute. */
 export function slopePerMinute(curve: readonly Reading[]): number {
-  const fromSeconds = Math.min(SETTLED_AFTER_SECONDS, (curve.at(-1)?.seconds ?? 0) / 2);
-  const settled = curve.filter(({ seconds }) => seconds >= fromSeconds);
+  const readings = settled(curve);
   const mean = (of: (reading: Reading) => number) =>
-    settled.reduce((sum, reading) => sum + of(reading), 0) / settled.length;
+    readings.reduce((sum, reading) => sum + of(reading), 0) / readings.length;
   const meanSeconds = mean((reading) => reading.seconds);
   const meanMib = mean((reading) => reading.mib);
   const covariance = mean(({ seconds, mib }) => (seconds - meanSeconds) * (mib - meanMib));

@@ -1,20 +1,14 @@
 import { unexpectedAnswers } from "./answers.ts";
 import { runLoad } from "./load.ts";
-import { watchMemory } from "./memory.ts";
+import { type MemoryUse, watchMemory } from "./memory.ts";
 import { type Bench, openAct, type Plan } from "./rounds.ts";
 import { paces } from "./scenarios.ts";
 
 /** How the memory of a service grew under load. */
-export interface Soak {
+export interface Soak extends MemoryUse {
   readonly scenario: string;
   readonly seconds: number;
   readonly requests: number;
-  /** Largest worker at the end, MiB resident. */
-  readonly workerMib: number;
-  /** The steepest of the workers, after the first minute; of a shorter run, its second half. */
-  readonly slopeMibPerMinute: number;
-  /** The largest worker, second by second. */
-  readonly curve: readonly { readonly seconds: number; readonly mib: number }[];
 }
 
 /** Loads the scenarios with distinct clients, one after the other, for so long each. */

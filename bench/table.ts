@@ -83,7 +83,7 @@ export function writeSoaks(soaks: readonly Soak[]): string {
     .map(
       ({ scenario, seconds, requests, workerMib, slopeMibPerMinute }) =>
         `${scenario}, ${seconds} s, ${whole(requests)} requests: largest worker ` +
-        `${tenths(workerMib)} MiB, growth ${hundredths(slopeMibPerMinute)} MiB/min\n`,
+        `${inOneLine(workerMib, tenths)} MiB, growth ${hundredths(slopeMibPerMinute)} MiB/min\n`,
     )
     .join("");
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { slopePerMinute } from "../../bench/memory.ts";
+import { slopePerMinute, summarizeMemory } from "../../bench/memory.ts";
 
 const seconds = (length: number, mib: (second: number) => number) =>
   Array.from({ length }, (_, second) => ({ seconds: second, mib: mib(second) }));
@@ -15,6 +15,14 @@ test("steady growth is told per minute", () => {
 
 test("of a short run the second half counts", () => {
   expect(slopePerMinute(seconds(21, (second) => (second < 10 ? 50 : 60 + second)))).toBeCloseTo(60);
+});
+
+test("the largest worker is the one with the highest median, whatever it ends with", () => {
+  const steady = seconds(600, () => 100);
+  const sawtooth = seconds(600, (second) => (second < 60 ? 500 : 90 + (second % 3) * 15));
+  const { workerMib, curve } = summarizeMemory([steady, sawtooth]);
+  expect(workerMib).toEqual({ median: 105, least: 90, most: 120 });
+  expect(curve).toBe(sawtooth);
 });
 
 test("a single reading has no slope", () => {

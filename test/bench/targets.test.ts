@@ -47,8 +47,8 @@ test("microseconds of CPU are judged as on the machine that their limit was set 
 test("of several soaks the worst is judged", () => {
   const soak = { scenario: "a", seconds: 600, requests: 1, curve: [] };
   const soaks = [
-    { ...soak, workerMib: 90, slopeMibPerMinute: 0 },
-    { ...soak, workerMib: 120, slopeMibPerMinute: 0.1 },
+    { ...soak, workerMib: spread(90), slopeMibPerMinute: 0 },
+    { ...soak, workerMib: spread(120), slopeMibPerMinute: 0.1 },
   ];
   const memory = checkTargets([], soaks).filter(({ verdict }) => verdict !== "not measured");
   expect(memory.map(({ verdict }) => verdict)).toEqual(["missed", "met"]);
