@@ -66,12 +66,13 @@ function residentMib(pid: number): number {
   return Number(status.match(/^VmRSS:\s+(\d+) kB$/m)?.[1]) / 1024;
 }
 
+/** What follows the first minute; of a watch below two minutes its second half. */
 function settled(curve: readonly Reading[]): Reading[] {
   const fromSeconds = Math.min(SETTLED_AFTER_SECONDS, (curve.at(-1)?.seconds ?? 0) / 2);
   return curve.filter(({ seconds }) => seconds >= fromSeconds);
 }
 
-/** Least squares over what follows the first minute. */
+/** Least squares, once it has settled. */
 export function slopePerMinute(curve: readonly Reading[]): number {
   const readings = settled(curve);
   const mean = (of: (reading: Reading) => number) =>

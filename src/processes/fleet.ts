@@ -78,8 +78,9 @@ export function createFleet(options: FleetOptions): Fleet {
     }
   }
 
-  function fill(slot: number): void {
-    if (isStopping) return;
+  /** @returns undefined where nobody is replaced any more */
+  function fill(slot: number): WorkerProcess | undefined {
+    if (isStopping) return undefined;
     const order = orderFor(slot);
     const worker = spawn({
       order,
@@ -102,13 +103,13 @@ export function createFleet(options: FleetOptions): Fleet {
       }
       setTimeout(() => refill(slot), decision.restartAfterMs);
     });
+    return worker;
   }
 
   function refill(slot: number): void {
-    fill(slot);
-    const worker = workers.get(slot)!;
-    const ready = () => logger.info({ slot, pid: worker.pid }, "worker replaced");
-    worker.ready.then(ready, () => {});
+    const worker = fill(slot);
+    const ready = () => logger.info({ slot, pid: worker?.pid }, "worker replaced");
+    worker?.ready.then(ready, () => {});
   }
 
   function checkPulses(): void {

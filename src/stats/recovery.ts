@@ -76,7 +76,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
     const count = createShared(async () => {
       if (isClosed) return;
       await retryUntilDone(producer, () => counter.countUpTo(journal.committed()));
-      journal.tellCounted(counter.counted()); // Nobody else counts it again, unseen by us.
+      journal.tellCounted(counter.counted()); // GET /stat need not add it up again.
     });
     const hasMore = () => journal.committed() > counter.counted();
     kept.set(producer, { hasMore, recheck: counter.recheck, count });

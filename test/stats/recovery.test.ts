@@ -114,7 +114,7 @@ describe("journals of producers that ended", () => {
     expect(bench.waits()).toEqual([]);
   });
 
-  test("say how far they are counted, so that nobody else counts them again", async () => {
+  test("say how far they are counted, so that GET /stat passes over that", async () => {
     using bench = createBench();
     bench.leave("p", 3);
     const { committed } = bench.folder.copy("p")!.header();
