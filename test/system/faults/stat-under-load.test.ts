@@ -16,8 +16,8 @@ const DISTINCT = { TRUSTED_PROXIES: "127.0.0.1" };
 const GET_STAT = { method: "GET", path: "/stat" };
 const AT_ONCE = 200;
 const ROUNDS = shortOrLong(3, 20);
-/** On a quiet machine 9: each worker's own, the next, and late ones; more where callers trickle in. */
-const READS_MAX_PER_ROUND = AT_ONCE / 10;
+/** One of each worker may run while the callers come in, one waits, and one comes late. */
+const READS_MAX_PER_ROUND = 9;
 const READ_EVERY_MS = 75;
 /** The contract's 1.5 s, and what a busy machine adds. */
 const ANSWER_MS_MAX = 2_500;
@@ -69,7 +69,8 @@ describe.each(STORES)("GET /stat, on the store %s,", (kind) => {
       expect(counted).toBeGreaterThanOrEqual(heldBefore);
       expect(counted).toBeLessThanOrEqual(heldInAll);
     }
-    if (made !== undefined) expect(made).toBeLessThanOrEqual(ROUNDS * READS_MAX_PER_ROUND);
+    // On a busy machine some callers come later still: a round's worth in all.
+    if (made !== undefined) expect(made).toBeLessThanOrEqual((ROUNDS + 1) * READS_MAX_PER_ROUND);
     const figures = expectCountedOnce(await readStat(exchange.url), load);
     expect(figures.unknown).toBe(0);
     const longestMs = Math.round(Math.max(...readings.map(({ tookMs }) => tookMs)));
