@@ -15,6 +15,7 @@ interface Options {
   connections?: number[];
   duration: number;
   rounds: number;
+  turns: number;
   generator: Plan["generator"];
   quiet?: number;
   workers: number;
@@ -58,8 +59,9 @@ export function readOrder(say: (line: string) => void): Order {
         `open connections; may be repeated (default: ${CONNECTIONS})`,
       ).argParser(collectNumber),
     )
-    .option("--duration <seconds>", "length of one measurement", readSeconds, 5)
-    .option("--rounds <n>", "measurements of each scenario", readNumber, 3)
+    .option("--duration <seconds>", "length of one measurement", readSeconds, 1)
+    .option("--rounds <n>", "visits to each scenario, which starts it anew", readNumber, 3)
+    .option("--turns <n>", "measurements in a visit, each after the reference", readNumber, 4)
     .addOption(
       new Option("--generator <name>", "what sends the load of closed loops")
         .choices(["autocannon", "wrk"])
@@ -95,6 +97,7 @@ export function readOrder(say: (line: string) => void): Order {
       scenarios,
       connections: options.connections ?? [CONNECTIONS],
       rounds: options.rounds,
+      turns: options.turns,
       seconds: options.duration,
       workers: process.platform === "linux" ? options.workers : 1,
       supplies: options.supplies,

@@ -30,7 +30,7 @@ export async function writePage(results: Results): Promise<string> {
 <h2>Targets</h2>
 ${writeTargets(targets)}
 <h2>Charts</h2>
-<p>Bars are medians of the rounds, dark lines their least and most.</p>
+<p>Bars are medians of all turns, dark lines their least and most.</p>
 <div class="charts">${charts.map(writeChart).join("\n")}</div>
 <h2>All rows</h2>
 ${writeRows(rows)}

@@ -5,18 +5,21 @@ import { type LoadOptions, runLoad } from "./load.ts";
 import { measure, type Sample } from "./measure.ts";
 import { paces, REFERENCE, type Scenario } from "./scenarios.ts";
 import { type Act, stageScenario } from "./stage.ts";
+import { spread } from "./summary.ts";
 import { runWrk } from "./wrk.ts";
 
 /** What the compilers of the runtime need until a request costs what it costs from then on. */
 const WARM_UP_SECONDS_MAX = 20;
-/** The warm-up lasts as long as so many measurements. */
-const WARM_UP_MEASUREMENTS = 5;
+/** The warm-up lasts as long as so many turns of all measurements. */
+const WARM_UP_TURNS = 5;
 const ATTEMPTS = 10;
 
 export interface Plan {
   scenarios: readonly Scenario[];
   connections: readonly number[];
   rounds: number;
+  /** Measurements of a scenario in a round, each right after one of the reference. */
+  turns: number;
   seconds: number;
   workers: number;
   /** Supplies of the large catalog. */
@@ -27,7 +30,7 @@ export interface Plan {
   othersShareMax: number;
 }
 
-/** One row of the table: a scenario under one load, with a sample of each round. */
+/** One row of the table: a scenario under one load, with a sample of each turn of each round. */
 export interface Variant {
   readonly scenario: Scenario;
   readonly connections: number;
@@ -36,6 +39,8 @@ export interface Variant {
   readonly samples: Sample[];
   /** The reference under the same load, right before the sample in that place; none without it. */
   readonly references: Sample[];
+  /** At a fixed rate: the reference at half of its own peak, right before that; else none. */
+  readonly ownReferences: Sample[];
   /** The same without what runs beside it, right before or after the sample in that place. */
   readonly alone: Sample[];
 }
@@ -54,8 +59,8 @@ export interface Bench {
 }
 
 /**
- * Takes one sample of each variant per round, so that a slow minute of the machine hits all of them
- * alike, each right after one of the reference, so that a slow ten seconds do, too. Only the
+ * Takes some samples of each variant per round, so that a slow minute of the machine hits all of
+ * them alike, each in turn with one of the reference, so that slow seconds do, too. Only the
  * reference stays between the rounds, idle without a cost; every other scenario is started, warmed
  * up, measured and ended in turn.
  */
@@ -65,74 +70,97 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
   const reference = plan.scenarios.find(({ name }) => name === REFERENCE);
   const referenceAct = reference && (await openAct(plan, bench, reference, bench.children.group()));
   for (let round = 1; round <= plan.rounds; round++) {
-    const peaks = new Map<string, number>();
-    for (const scenario of plan.scenarios) await visit(scenario, round, peaks);
+    for (const scenario of plan.scenarios) await visit(scenario, round);
   }
   return { variants, problems };
 
-  async function visit(scenario: Scenario, round: number, peaks: Map<string, number>) {
+  async function visit(scenario: Scenario, round: number) {
     const group = bench.children.group();
     const isReference = scenario === reference;
     const act = isReference ? referenceAct! : await openAct(plan, bench, scenario, group);
-    const samples: Sample[] = [];
     for (const connections of plan.connections) {
-      const taken = await take(scenario, act, round, { connections });
-      samples.push(taken);
-      peaks.set(`${scenario.name} ${connections}`, taken.requestsPerSecond);
+      await takeTurns(scenario, act, round, { connections });
       const { pacedBy } = scenario;
-      const peak = pacedBy && peaks.get(`${pacedBy} ${connections}`);
-      if (!peak) continue;
-      const load = { connections, pacedBy, rate: peak / 2 };
-      samples.push(await take(scenario, act, round, load));
+      const rate = pacedBy && halfPeakOf(pacedBy, connections);
+      if (rate) await takeTurns(scenario, act, round, { connections, pacedBy, rate });
     }
     try {
-      const after = await scenario.after?.(act, plan.seconds, group);
-      if (after) Object.assign(samples[0]!, { figures: { ...samples[0]!.figures, ...after } });
+      const after = await scenario.after?.(act, plan.turns * plan.seconds, group);
+      const row = rowOf(scenario.name, { connections: plan.connections[0]! })!;
+      const sample = row.samples.at(-1)!;
+      if (after) Object.assign(sample, { figures: { ...sample.figures, ...after } });
     } catch (error) {
       problems.push(`${scenario.name}, round ${round}: ${(error as Error).message}`);
     }
     await group.stopAll();
   }
 
-  /** Of any other scenario than the reference, right after that one. */
-  async function take(scenario: Scenario, act: Act, round: number, shape: Shape): Promise<Sample> {
-    const before =
-      reference && scenario !== reference
-        ? await take(reference, referenceAct!, round, shape)
-        : undefined;
-    const { connections, rate } = shape;
-    const label = `${scenario.name}, ${connections} connections${rate ? ", half the peak" : ""}`;
-    const row = rowOf(scenario, shape);
-    // In turns, since what comes second meets a service that is warmer.
-    const isAloneFirst = round % 2 === 1;
-    if (isAloneFirst) await takeAlone();
-    const taken = await takeSample(label, scenario.beside);
-    if (!isAloneFirst) await takeAlone();
-    const answered = Math.round(taken.requestsPerSecond).toLocaleString("en");
-    bench.say(`round ${round} of ${plan.rounds}: ${label}: ${answered} requests/s`);
-    row.samples.push(taken);
-    if (reference) row.references.push(before ?? taken);
-    return taken;
+  /** Of the turns before; none when the scenario is not chosen. */
+  function halfPeakOf(name: string, connections: number): number | undefined {
+    const row = rowOf(name, { connections });
+    return row && rateOfTurns(row) / 2;
+  }
+
+  function rateOfTurns({ samples }: Variant): number {
+    return spread(samples.slice(-plan.turns).map((sample) => sample.requestsPerSecond)).median;
+  }
+
+  async function takeTurns(scenario: Scenario, act: Act, round: number, shape: Shape) {
+    const row = rowOf(scenario.name, shape)!;
+    for (let turn = 1; turn <= plan.turns; turn++) {
+      const before = scenario === reference ? undefined : await takeReferences(shape);
+      // In turns, since what comes second meets a service that is warmer.
+      const isAloneFirst = (round + turn) % 2 === 0;
+      if (isAloneFirst) await takeAlone();
+      const taken = await takeSample(scenario, act, shape, scenario.beside);
+      if (!isAloneFirst) await takeAlone();
+      row.samples.push(taken);
+      if (reference) row.references.push(before?.same ?? taken);
+      if (before?.own) row.ownReferences.push(before.own);
+    }
+    const shown = Math.round(rateOfTurns(row)).toLocaleString("en");
+    const label = labelOf(scenario, shape);
+    bench.say(`round ${round} of ${plan.rounds}: ${label}: ${shown} requests/s`);
 
     async function takeAlone(): Promise<void> {
-      if (scenario.isAgainstItself) row.alone.push(await takeSample(`${label}, alone`));
-    }
-
-    async function takeSample(shown: string, beside?: Scenario["beside"]): Promise<Sample> {
-      const sample = await sampleInQuiet(plan, bench, act, shape, shown, beside);
-      const found = unexpectedAnswers(scenario.answers, sample.answers);
-      problems.push(...found.map((problem) => `${shown}, round ${round}: ${problem}`));
-      return sample;
+      if (scenario.isAgainstItself) row.alone.push(await takeSample(scenario, act, shape));
     }
   }
 
-  function rowOf(scenario: Scenario, { connections, pacedBy }: Shape): Variant {
+  /** The reference under the load of another scenario; before, where that is paced, under its own. */
+  async function takeReferences(shape: Shape) {
+    if (!reference) return undefined;
+    const { connections, rate } = shape;
+    const own = { connections, pacedBy: REFERENCE, rate: halfPeakOf(REFERENCE, connections)! };
+    return { own: rate ? await takeOne(own) : undefined, same: await takeOne(shape) };
+
+    async function takeOne(load: Shape): Promise<Sample> {
+      const taken = await takeSample(reference!, referenceAct!, load);
+      rowOf(REFERENCE, load)!.samples.push(taken);
+      return taken;
+    }
+  }
+
+  async function takeSample(
+    scenario: Scenario,
+    act: Act,
+    shape: Shape,
+    beside?: Scenario["beside"],
+  ): Promise<Sample> {
+    const label = labelOf(scenario, shape);
+    const sample = await sampleInQuiet(plan, bench, act, shape, label, beside);
+    const found = unexpectedAnswers(scenario.answers, sample.answers);
+    problems.push(...found.map((problem) => `${label}: ${problem}`));
+    return sample;
+  }
+
+  function rowOf(name: string, { connections, pacedBy }: Shape): Variant | undefined {
     return variants.find(
       (variant) =>
-        variant.scenario === scenario &&
+        variant.scenario.name === name &&
         variant.connections === connections &&
         variant.pacedBy === pacedBy,
-    )!;
+    );
   }
 }
 
@@ -143,6 +171,9 @@ interface Shape {
   readonly rate?: number;
 }
 
+const labelOf = ({ name }: Scenario, { connections, rate }: Shape) =>
+  `${name}, ${connections} connections${rate ? ", half the peak" : ""}`;
+
 /** The rows, in the order of the table: closed loops first. */
 function listVariants({ scenarios, connections }: Plan): Variant[] {
   const row = (scenario: Scenario, count: number, pacedBy?: string): Variant => ({
@@ -151,6 +182,7 @@ function listVariants({ scenarios, connections }: Plan): Variant[] {
     pacedBy,
     samples: [],
     references: [],
+    ownReferences: [],
     alone: [],
   });
   const isChosen = (name: string | undefined) => scenarios.some((other) => other.name === name);
@@ -175,7 +207,7 @@ export async function openAct(
   group: ChildGroup,
 ): Promise<Act> {
   bench.say(`starting ${scenario.name}`);
-  const { workers, supplies, seconds } = plan;
+  const { workers, supplies, seconds, turns } = plan;
   const stage = { children: group, dir: bench.children.dir, supplies };
   const act = await stageScenario(stage, scenario, workers);
   const connections = plan.connections[0]!;
@@ -183,7 +215,7 @@ export async function openAct(
   const besides = scenario.besideWarmUp?.(act, loadEnd.signal);
   await load(plan, bench, act, {
     connections,
-    seconds: Math.min(WARM_UP_SECONDS_MAX, WARM_UP_MEASUREMENTS * seconds),
+    seconds: Math.min(WARM_UP_SECONDS_MAX, WARM_UP_TURNS * turns * seconds),
   }).finally(() => loadEnd.abort());
   await besides;
   return act;

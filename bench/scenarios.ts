@@ -47,7 +47,7 @@ export interface Scenario {
   readonly besideWarmUp?: (act: Act, signal: AbortSignal) => Promise<void>;
   /** Compared with the same processes without `beside`; in place of `against`. */
   readonly isAgainstItself?: boolean;
-  /** Runs once, after the loads. @throws Error on what must not happen */
+  /** Runs after the loads, as long as the turns of one took. @throws Error on what must not happen */
   readonly after?: (act: Act, seconds: number, children: ChildGroup) => Promise<Figures>;
 }
 

@@ -1,6 +1,5 @@
 import type { Sample } from "./measure.ts";
 import type { Variant } from "./rounds.ts";
-import { REFERENCE } from "./scenarios.ts";
 
 /** A figure over the rounds. */
 export interface Spread {
@@ -44,7 +43,7 @@ export interface Row extends Readonly<Record<(typeof FIGURES)[number], Spread>> 
   readonly ratio: Spread | undefined;
   /** 99th percentile over that of the reference right before. */
   readonly p99Ratio: Spread | undefined;
-  /** The same over that of the reference at half of its own peak. */
+  /** The same over that of the reference at half of its own peak, right before, too. */
   readonly p99OwnRatio: Spread | undefined;
   /** The same over what it is compared with besides. */
   readonly against: Comparison | undefined;
@@ -56,8 +55,9 @@ export interface Row extends Readonly<Record<(typeof FIGURES)[number], Spread>> 
 
 export function summarize(variants: readonly Variant[]): Row[] {
   return variants.map((variant) => {
-    const { scenario, connections, pacedBy, samples, references } = variant;
+    const { scenario, connections, pacedBy, samples, references, ownReferences } = variant;
     const reference = references.length > 0 ? divide(samples, references) : undefined;
+    const own = ownReferences.length > 0 ? divide(samples, ownReferences) : undefined;
     const figures = Object.fromEntries(
       FIGURES.map((name) => [name, spread(samples.map((sample) => sample[name]))]),
     ) as Record<(typeof FIGURES)[number], Spread>;
@@ -68,7 +68,7 @@ export function summarize(variants: readonly Variant[]): Row[] {
       ...figures,
       ratio: reference?.cpu,
       p99Ratio: reference?.p99,
-      p99OwnRatio: pacedBy ? compare(variant, REFERENCE, variants, REFERENCE)?.p99 : undefined,
+      p99OwnRatio: own?.p99,
       against: compareAgainst(variant, variants),
       answers: shares(samples),
       figures: spreadFigures(samples),
@@ -82,31 +82,44 @@ function compareAgainst(variant: Variant, variants: readonly Variant[]): Compari
   return scenario.against ? compare(variant, scenario.against, variants) : undefined;
 }
 
+/** CPU by the ratios to the reference, where there are, since the two ran minutes apart. */
 function compare(
-  { connections, pacedBy, samples }: Variant,
+  { connections, pacedBy, samples, references }: Variant,
   name: string,
   variants: readonly Variant[],
-  otherPacedBy = pacedBy,
 ): Comparison | undefined {
   const other = variants.find(
     (candidate) =>
       candidate.scenario.name === name &&
       candidate.connections === connections &&
-      candidate.pacedBy === otherPacedBy,
+      candidate.pacedBy === pacedBy,
   );
-  return other && { scenario: name, ...divide(samples, other.samples) };
+  if (!other) return undefined;
+  const quotients = divide(samples, other.samples);
+  if (references.length === 0) return { scenario: name, ...quotients };
+  const ratios = ratiosOf(samples, references, ({ cpuUs }) => cpuUs);
+  const others = ratiosOf(other.samples, other.references, ({ cpuUs }) => cpuUs);
+  return {
+    scenario: name,
+    ...quotients,
+    cpu: spread(ratios.map((ratio, i) => ratio / others[i]!)),
+  };
+}
+
+function divide(samples: readonly Sample[], others: readonly Sample[]): Quotients {
+  return {
+    requestsPerSecond: spread(ratiosOf(samples, others, (sample) => sample.requestsPerSecond)),
+    cpu: spread(ratiosOf(samples, others, ({ cpuUs }) => cpuUs)),
+    p99: spread(ratiosOf(samples, others, ({ p99Us }) => p99Us)),
+  };
 }
 
 /** Each sample by the other in its place. */
-function divide(samples: readonly Sample[], others: readonly Sample[]): Quotients {
-  const over = (of: (sample: Sample) => number) =>
-    spread(others.map((other, i) => of(samples[i]!) / of(other)));
-  return {
-    requestsPerSecond: over((sample) => sample.requestsPerSecond),
-    cpu: over(({ cpuUs }) => cpuUs),
-    p99: over(({ p99Us }) => p99Us),
-  };
-}
+const ratiosOf = (
+  samples: readonly Sample[],
+  others: readonly Sample[],
+  of: (sample: Sample) => number,
+): number[] => others.map((other, i) => of(samples[i]!) / of(other));
 
 /** @param values  one at least */
 export function spread(values: readonly number[]): Spread {

@@ -32,7 +32,7 @@ const COLUMNS: readonly {
 
 export const loadOf = ({ pacedBy }: Row) => (pacedBy ? `half ${pacedBy}` : "closed");
 
-/** Two lines for each row: medians with the mix of answers, then least and most of the rounds. */
+/** Two lines for each row: medians with the mix of answers, then least and most of the turns. */
 export function writeTable(rows: readonly Row[]): string {
   const head = ["scenario", "conns", "load", ...COLUMNS.map((column) => column.head), "answers"];
   const lines = rows.flatMap((row) => {

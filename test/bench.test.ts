@@ -9,7 +9,7 @@ const TIMEOUT_MS = 240_000;
 /** Then it is ended, so that the test can say how far it got. */
 const BENCH_MS_MAX = 220_000;
 const BENCH = [process.execPath, "bench/main.ts"];
-const SHORT = "--duration 0.3 --rounds 1 --connections 8 --workers 1".split(" ");
+const SHORT = "--duration 0.3 --rounds 1 --turns 1 --connections 8 --workers 1".split(" ");
 
 let dir: string;
 beforeAll(() => {

@@ -14,6 +14,7 @@ const variant = (scenario: Partial<Scenario>, samples: Partial<Variant>) =>
     pacedBy: undefined,
     samples: [],
     references: [],
+    ownReferences: [],
     alone: [],
     ...samples,
   }) as Variant;
@@ -58,4 +59,30 @@ test("a scenario that varies another one is compared with it round by round", ()
     variant({ name: "varied", against: "plain" }, { samples: [sample(20), sample(20)] }),
   ]);
   expect(rows[1]!.against).toMatchObject({ scenario: "plain", cpu: { least: 1, most: 2 } });
+});
+
+test("over another scenario, CPU is compared by the ratios to the reference", () => {
+  const rows = summarize([
+    variant({ name: "plain" }, { samples: [sample(10)], references: [sample(5)] }),
+    variant(
+      { name: "varied", against: "plain" },
+      { samples: [sample(60, 3)], references: [sample(10, 9)] },
+    ),
+  ]);
+  expect(rows[1]!.against).toMatchObject({ cpu: { median: 3 }, p99: { median: 3 } });
+});
+
+test("at a fixed rate the 99th percentile is told over the reference's at half of its own peak, too", () => {
+  const [row] = summarize([
+    variant(
+      { name: "plain" },
+      {
+        pacedBy: "plain",
+        samples: [sample(1, 12)],
+        references: [sample(1, 4)],
+        ownReferences: [sample(1, 6)],
+      },
+    ),
+  ]);
+  expect([row!.p99Ratio!.median, row!.p99OwnRatio!.median]).toEqual([3, 2]);
 });
