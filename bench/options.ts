@@ -59,9 +59,9 @@ export function readOrder(say: (line: string) => void): Order {
         `open connections; may be repeated (default: ${CONNECTIONS})`,
       ).argParser(collectNumber),
     )
-    .option("--duration <seconds>", "length of one measurement", readSeconds, 1)
+    .option("--duration <seconds>", "length of one measurement", readSeconds, 2)
     .option("--rounds <n>", "visits to each scenario, which starts it anew", readNumber, 3)
-    .option("--turns <n>", "measurements in a visit, each after the reference", readNumber, 4)
+    .option("--turns <n>", "measurements in a visit, each after the reference", readNumber, 3)
     .addOption(
       new Option("--generator <name>", "what sends the load of closed loops")
         .choices(["autocannon", "wrk"])

@@ -56,6 +56,7 @@ export const REFERENCE = "reference";
 /** Whether it sets a rate, half of its peak, for itself and others. */
 export const paces = ({ name, pacedBy }: Scenario) => pacedBy === name && name !== REFERENCE;
 
+const ANSWER_FLOOR = "answer-floor";
 const REDIS_FLOOR = "redis-floor";
 const DISTINCT_REDIS = "distinct-redis";
 const DISTINCT_EMBEDDED = "distinct-embedded";
@@ -78,11 +79,19 @@ export const SCENARIOS: readonly Scenario[] = [
     answers: { "200": [1, 1] },
   },
   {
+    name: ANSWER_FLOOR,
+    about: "the reference's route with the answer of one-client, and no more",
+    plain: { file: "answer-floor.ts", isFloor: true },
+    clients: "one",
+    answers: { rate_limited: [1, 1] },
+  },
+  {
     name: "one-client",
     about: "one client far over its limit",
     exchange: { store: "embedded" },
     clients: "one",
     answers: REFUSALS,
+    against: ANSWER_FLOOR,
   },
   {
     name: "limiter-off",
@@ -94,7 +103,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: REDIS_FLOOR,
     about: "the reference's route, every client new and admitted by Redis, and no more",
-    plain: { file: "redis-floor.ts", asksRedis: true },
+    plain: { file: "redis-floor.ts", isFloor: true, asksRedis: true },
     clients: "distinct",
     answers: { "200": [1, 1] },
   },
@@ -240,11 +249,13 @@ function onStore(scenario: Scenario, store: StoreName): Scenario {
   const { name, exchange, pacedBy, against } = scenario;
   if (exchange!.store === store) return scenario;
   const peer = store === "redis" ? DISTINCT_REDIS : DISTINCT_EMBEDDED;
+  const ownOf = (other: string) =>
+    other === DISTINCT_REDIS || other === DISTINCT_EMBEDDED ? peer : other;
   return {
     ...scenario,
     name: `${name}-${store}`,
     exchange: { ...exchange!, store },
-    ...(pacedBy && { pacedBy: peer }),
-    ...(against && { against: peer }),
+    ...(pacedBy && { pacedBy: ownOf(pacedBy) }),
+    ...(against && { against: ownOf(against) }),
   };
 }

@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { WORKER_ENVIRONMENT } from "../src/processes/worker-process.ts";
 import type { Child, ChildGroup } from "./children.ts";
 
 const pathOf = (file: string) => fileURLToPath(new URL(file, import.meta.url));
@@ -19,7 +20,9 @@ export const hasRedis = (): boolean => Bun.which("redis-server") !== null;
 
 /** A route without the exchange behind it. */
 export interface PlainRoute {
-  readonly file: "reference.ts" | "raw.ts" | "redis-floor.ts";
+  readonly file: "reference.ts" | "raw.ts" | "answer-floor.ts" | "redis-floor.ts";
+  /** It runs in the environment of a worker of the service. */
+  readonly isFloor?: boolean;
   /** It asks a Redis of its own. */
   readonly asksRedis?: boolean;
 }
@@ -27,18 +30,22 @@ export interface PlainRoute {
 /** Starts it in as many processes as the service has workers. */
 export async function startPlain(
   children: ChildGroup,
-  { file, asksRedis }: PlainRoute,
+  { file, isFloor, asksRedis }: PlainRoute,
   workers: number,
 ): Promise<Target> {
   const redis = asksRedis ? await startRedis(children) : undefined;
   const redisPids = redis ? [redis.child.pid] : [];
+  const environment = {
+    ...(isFloor && WORKER_ENVIRONMENT),
+    ...(redis && { REDIS_URL: redis.url }),
+  };
   let port = "0";
   const workerPids: number[] = [];
   for (let i = 0; i < workers; i++) {
     const child = await children.start({
       name: file.replace(".ts", ""),
       command: [process.execPath, pathOf(`./${file}`)],
-      env: { PORT: port, ...(redis && { REDIS_URL: redis.url }) },
+      env: { PORT: port, ...environment },
       readyWhen: /listening on (\d+)/,
     });
     port = child.greeting[1]!;

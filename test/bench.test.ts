@@ -138,7 +138,7 @@ test(
 test("an unknown scenario is refused by name", async () => {
   const { progress, exitCode } = await runBench("--scenario", "nothing");
   expect(exitCode).toBe(1);
-  expect(progress).toContain("Choose from reference, raw, one-client");
+  expect(progress).toContain("Choose from reference, raw, answer-floor");
 });
 
 test("options that need another one say which", async () => {

@@ -9,7 +9,7 @@ import type { WorkerEnd } from "./restart-policy.ts";
 const START_SILENT_MS_MAX = 15_000;
 
 /** What a worker runs with, unless the environment says otherwise. */
-const WORKER_ENVIRONMENT = {
+export const WORKER_ENVIRONMENT = {
   NODE_ENV: "production",
   // Milliseconds. Bun's allocator gives holes in its pages back so often that under load it costs
   // 8 % of a bid; once a second keeps a worker as small.
