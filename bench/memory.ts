@@ -5,7 +5,7 @@ const EVERY_MS = 1_000;
 /** Start-up and the first collections; a watch below twice that long leaves out its first half. */
 const SETTLED_AFTER_SECONDS = 60;
 
-/** Resident memory of one process at one moment. */
+/** Memory of one process at one moment. */
 interface Reading {
   readonly seconds: number;
   readonly mib: number;
@@ -13,8 +13,8 @@ interface Reading {
 
 export interface MemoryUse {
   /**
-   * The largest worker by its median, MiB resident, once it has settled. It goes up and down by 20
-   * within seconds, as garbage is collected: the last reading alone says little.
+   * The largest worker by its median, MiB, once it has settled. It goes up and down by 20 within
+   * seconds, as garbage is collected: the last reading alone says little.
    */
   readonly workerMib: Spread;
   /** The steepest of the workers, once they have settled. */
@@ -28,13 +28,16 @@ export interface MemoryWatch {
   stop(): MemoryUse;
 }
 
-/** Reads the resident memory of each process every second. */
-export function watchMemory(pids: readonly number[]): MemoryWatch {
+/** MiB of a process; NaN off Linux. @throws Error when the process is gone */
+type ReadMib = (pid: number) => number;
+
+/** Reads the memory of each process every second. */
+export function watchMemory(pids: readonly number[], readMib: ReadMib = residentMib): MemoryWatch {
   const startedMs = performance.now();
   const curves = pids.map((): Reading[] => []);
   function read(): void {
     const seconds = (performance.now() - startedMs) / 1000;
-    for (const [i, pid] of pids.entries()) curves[i]!.push({ seconds, mib: residentMib(pid) });
+    for (const [i, pid] of pids.entries()) curves[i]!.push({ seconds, mib: readMib(pid) });
   }
   read();
   const timer = setInterval(read, EVERY_MS);
@@ -59,11 +62,19 @@ export function summarizeMemory(curves: readonly (readonly Reading[])[]): Memory
   };
 }
 
-/** @throws Error when the process is gone */
-function residentMib(pid: number): number {
+/** What it has resident, pages that others have as well included. */
+const residentMib: ReadMib = (pid) => readKib(`/proc/${pid}/status`, /^VmRSS:\s+(\d+) kB$/m) / 1024;
+
+/**
+ * The same with shared pages in equal parts, so that a sum over processes is what they take (PSS,
+ * proc_pid_smaps(5)). The kernel looks at every page for that: not beside a measured latency.
+ */
+export const shareMib: ReadMib = (pid) =>
+  readKib(`/proc/${pid}/smaps_rollup`, /^Pss:\s+(\d+) kB$/m) / 1024;
+
+function readKib(path: string, line: RegExp): number {
   if (process.platform !== "linux") return Number.NaN;
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(status.match(/^VmRSS:\s+(\d+) kB$/m)?.[1]) / 1024;
+  return Number(readFileSync(path, "utf8").match(line)?.[1]);
 }
 
 /** What follows the first minute; of a watch below two minutes its second half. */

@@ -1,14 +1,17 @@
 import { unexpectedAnswers } from "./answers.ts";
 import { runLoad } from "./load.ts";
-import { type MemoryUse, watchMemory } from "./memory.ts";
+import { type MemoryUse, shareMib, watchMemory } from "./memory.ts";
 import { type Bench, openAct, type Plan } from "./rounds.ts";
 import { paces } from "./scenarios.ts";
+import type { Spread } from "./summary.ts";
 
-/** How the memory of a service grew under load. */
+/** How the memory of a service grew under load, pages that processes share in equal parts. */
 export interface Soak extends MemoryUse {
   readonly scenario: string;
   readonly seconds: number;
   readonly requests: number;
+  /** Of the largest worker, shared pages counted whole. */
+  readonly residentMib: Spread;
 }
 
 /** Loads the scenarios with distinct clients, one after the other, for so long each. */
@@ -20,7 +23,8 @@ export async function runSoak(plan: Plan, bench: Bench, seconds: number) {
     const group = bench.children.group();
     const { target, traffic } = await openAct(plan, bench, scenario, group);
     bench.say(`soaking ${scenario.name} for ${seconds} s`);
-    const memory = watchMemory(target.workerPids);
+    const memory = watchMemory(target.workerPids, shareMib);
+    const resident = watchMemory(target.workerPids);
     const connections = plan.connections[0]!;
     const { requests, answers } = await runLoad({
       url: target.url,
@@ -28,7 +32,13 @@ export async function runSoak(plan: Plan, bench: Bench, seconds: number) {
       seconds,
       traffic,
     });
-    soaks.push({ scenario: scenario.name, seconds, requests, ...memory.stop() });
+    soaks.push({
+      scenario: scenario.name,
+      seconds,
+      requests,
+      ...memory.stop(),
+      residentMib: resident.stop().workerMib,
+    });
     const found = unexpectedAnswers(scenario.answers, answers);
     problems.push(...found.map((problem) => `${scenario.name}, soak: ${problem}`));
     await group.stopAll();

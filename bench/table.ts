@@ -81,9 +81,10 @@ export function writeTargets(results: readonly TargetResult[]): string {
 export function writeSoaks(soaks: readonly Soak[]): string {
   return soaks
     .map(
-      ({ scenario, seconds, requests, workerMib, slopeMibPerMinute }) =>
+      ({ scenario, seconds, requests, workerMib, residentMib, slopeMibPerMinute }) =>
         `${scenario}, ${seconds} s, ${whole(requests)} requests: largest worker ` +
-        `${inOneLine(workerMib, tenths)} MiB, growth ${hundredths(slopeMibPerMinute)} MiB/min\n`,
+        `${inOneLine(workerMib, tenths)} MiB, growth ${hundredths(slopeMibPerMinute)} MiB/min; ` +
+        `resident, shared pages whole, ${inOneLine(residentMib, tenths)} MiB\n`,
     )
     .join("");
 }

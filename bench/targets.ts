@@ -161,7 +161,7 @@ const TARGETS: readonly Target[] = [
     of: (rows) => invert(rows("http-5-hung")?.against?.requestsPerSecond),
   },
   {
-    name: "memory of the largest worker after the first minute of the soak",
+    name: "memory of the largest worker after the first minute of the soak, shared pages in parts",
     limit: 110,
     unit: "MiB",
     of: (_rows, soaks) => worstOf(soaks.map(({ workerMib }) => workerMib)),

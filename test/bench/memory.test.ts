@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { slopePerMinute, summarizeMemory } from "../../bench/memory.ts";
+import { shareMib, slopePerMinute, summarizeMemory, watchMemory } from "../../bench/memory.ts";
 
 const seconds = (length: number, mib: (second: number) => number) =>
   Array.from({ length }, (_, second) => ({ seconds: second, mib: mib(second) }));
@@ -29,3 +29,13 @@ test("the largest worker is the one with the highest median, whatever it ends wi
 test("a single reading has no slope", () => {
   expect(slopePerMinute(seconds(1, () => 60))).toBe(0);
 });
+
+test.skipIf(process.platform !== "linux")(
+  "a share of memory is no more than what is resident",
+  () => {
+    const { workerMib: share } = watchMemory([process.pid], shareMib).stop();
+    const { workerMib: resident } = watchMemory([process.pid]).stop();
+    expect(share.median).toBeGreaterThan(1);
+    expect(share.median).toBeLessThanOrEqual(resident.median + 1);
+  },
+);

@@ -45,7 +45,7 @@ test("microseconds of CPU are judged as on the machine that their limit was set 
 });
 
 test("of several soaks the worst is judged", () => {
-  const soak = { scenario: "a", seconds: 600, requests: 1, curve: [] };
+  const soak = { scenario: "a", seconds: 600, requests: 1, residentMib: spread(170), curve: [] };
   const soaks = [
     { ...soak, workerMib: spread(90), slopeMibPerMinute: 0 },
     { ...soak, workerMib: spread(120), slopeMibPerMinute: 0.1 },
