@@ -9,9 +9,9 @@ const LIMIT = { max: 3, windowMs: 60_000 };
 const REFUSED = { isAdmitted: false, remaining: 0, resetMs: LIMIT.windowMs };
 
 /**
- * What an answer costs at least that is as the contract wants it: the route of reference.ts, which
- * knows who asks, makes a request id and writes the headers and the problem document of a 429, and
- * no more: no limiter, no catalog, no supervisor. Prints the port once it listens.
+ * What an answer costs at least that is as the contract wants it: a route on Elysia that reads a bid
+ * as the service does, knows who asks, makes a request id and writes the headers and the document of
+ * a 429, and no more: no limiter, no catalog, no supervisor. Prints the port once it listens.
  */
 const readBid = createBidReader(TMAX_MS_MAX);
 const answers = createBidAnswers(LIMIT);

@@ -10,8 +10,8 @@ import { runWrk } from "./wrk.ts";
 
 /** What the compilers of the runtime need until a request costs what it costs from then on. */
 const WARM_UP_SECONDS_MAX = 20;
-/** The warm-up lasts as long as so many turns of all measurements. */
-const WARM_UP_TURNS = 5;
+/** The warm-up lasts as long as the measurements of so many visits. */
+const WARM_UP_VISITS = 5;
 const ATTEMPTS = 10;
 
 export interface Plan {
@@ -37,9 +37,9 @@ export interface Variant {
   /** The rate is half the peak of this scenario in the same round; none: a closed loop. */
   readonly pacedBy: string | undefined;
   readonly samples: Sample[];
-  /** The reference under the same load, right before the sample in that place; none without it. */
+  /** The reference under the same load, in the same turn; none without it. */
   readonly references: Sample[];
-  /** At a fixed rate: the reference at half of its own peak, right before that; else none. */
+  /** At a fixed rate: the reference at half of its own peak, in the same turn; else none. */
   readonly ownReferences: Sample[];
   /** The same without what runs beside it, right before or after the sample in that place. */
   readonly alone: Sample[];
@@ -68,27 +68,32 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
   const variants = listVariants(plan);
   const problems: string[] = [];
   const reference = plan.scenarios.find(({ name }) => name === REFERENCE);
-  const referenceAct = reference && (await openAct(plan, bench, reference, bench.children.group()));
-  for (let round = 1; round <= plan.rounds; round++) {
-    for (const scenario of plan.scenarios) await visit(scenario, round);
+  const referenceGroup = bench.children.group();
+  const referenceAct = reference && (await openAct(plan, bench, reference, referenceGroup));
+  let round = 0;
+  while (++round <= plan.rounds) {
+    for (const scenario of plan.scenarios) await visit(scenario);
   }
+  await referenceGroup.stopAll();
   return { variants, problems };
 
-  async function visit(scenario: Scenario, round: number) {
+  async function visit(scenario: Scenario) {
     const group = bench.children.group();
     const isReference = scenario === reference;
     const act = isReference ? referenceAct! : await openAct(plan, bench, scenario, group);
     for (const connections of plan.connections) {
-      await takeTurns(scenario, act, round, { connections });
+      await takeTurns(scenario, act, { connections });
       const { pacedBy } = scenario;
       const rate = pacedBy && halfPeakOf(pacedBy, connections);
-      if (rate) await takeTurns(scenario, act, round, { connections, pacedBy, rate });
+      if (rate) await takeTurns(scenario, act, { connections, pacedBy, rate });
     }
     try {
       const after = await scenario.after?.(act, plan.turns * plan.seconds, group);
-      const row = rowOf(scenario.name, { connections: plan.connections[0]! })!;
-      const sample = row.samples.at(-1)!;
-      if (after) Object.assign(sample, { figures: { ...sample.figures, ...after } });
+      if (after) {
+        const row = rowOf(scenario.name, { connections: plan.connections[0]! })!;
+        const sample = row.samples.at(-1)!;
+        Object.assign(sample, { figures: { ...sample.figures, ...after } });
+      }
     } catch (error) {
       problems.push(`${scenario.name}, round ${round}: ${(error as Error).message}`);
     }
@@ -105,7 +110,7 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
     return spread(samples.slice(-plan.turns).map((sample) => sample.requestsPerSecond)).median;
   }
 
-  async function takeTurns(scenario: Scenario, act: Act, round: number, shape: Shape) {
+  async function takeTurns(scenario: Scenario, act: Act, shape: Shape) {
     const row = rowOf(scenario.name, shape)!;
     for (let turn = 1; turn <= plan.turns; turn++) {
       const before = scenario === reference ? undefined : await takeReferences(shape);
@@ -131,12 +136,15 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
   async function takeReferences(shape: Shape) {
     if (!reference) return undefined;
     const { connections, rate } = shape;
-    const own = { connections, pacedBy: REFERENCE, rate: halfPeakOf(REFERENCE, connections)! };
-    return { own: rate ? await takeOne(own) : undefined, same: await takeOne(shape) };
+    const ownRate = rate && halfPeakOf(REFERENCE, connections);
+    const own = ownRate && (await takeOne({ connections, pacedBy: REFERENCE, rate: ownRate }));
+    return { own: own || undefined, same: await takeOne(shape) };
 
     async function takeOne(load: Shape): Promise<Sample> {
       const taken = await takeSample(reference!, referenceAct!, load);
-      rowOf(REFERENCE, load)!.samples.push(taken);
+      const row = rowOf(REFERENCE, load)!;
+      row.samples.push(taken);
+      row.references.push(taken);
       return taken;
     }
   }
@@ -147,10 +155,11 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
     shape: Shape,
     beside?: Scenario["beside"],
   ): Promise<Sample> {
-    const label = labelOf(scenario, shape);
+    const isAlone = scenario.isAgainstItself && !beside;
+    const label = `${labelOf(scenario, shape)}${isAlone ? ", alone" : ""}`;
     const sample = await sampleInQuiet(plan, bench, act, shape, label, beside);
     const found = unexpectedAnswers(scenario.answers, sample.answers);
-    problems.push(...found.map((problem) => `${label}: ${problem}`));
+    problems.push(...found.map((problem) => `${label}, round ${round}: ${problem}`));
     return sample;
   }
 
@@ -215,7 +224,7 @@ export async function openAct(
   const besides = scenario.besideWarmUp?.(act, loadEnd.signal);
   await load(plan, bench, act, {
     connections,
-    seconds: Math.min(WARM_UP_SECONDS_MAX, WARM_UP_TURNS * turns * seconds),
+    seconds: Math.min(WARM_UP_SECONDS_MAX, WARM_UP_VISITS * turns * seconds),
   }).finally(() => loadEnd.abort());
   await besides;
   return act;

@@ -80,8 +80,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: ANSWER_FLOOR,
-    about: "the reference's route with the answer of one-client, and no more",
-    plain: { file: "answer-floor.ts", isFloor: true },
+    about: "the 429 of one-client on plain Elysia, with no service behind it",
+    plain: { file: "answer-floor.ts", hasWorkerEnvironment: true },
     clients: "one",
     answers: { rate_limited: [1, 1] },
   },
@@ -103,7 +103,7 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: REDIS_FLOOR,
     about: "the reference's route, every client new and admitted by Redis, and no more",
-    plain: { file: "redis-floor.ts", isFloor: true, asksRedis: true },
+    plain: { file: "redis-floor.ts", hasWorkerEnvironment: true, asksRedis: true },
     clients: "distinct",
     answers: { "200": [1, 1] },
   },

@@ -10,7 +10,7 @@ export interface Soak extends MemoryUse {
   readonly scenario: string;
   readonly seconds: number;
   readonly requests: number;
-  /** Of the largest worker, shared pages counted whole. */
+  /** Of the worker that is the largest by this, shared pages counted whole. */
   readonly residentMib: Spread;
 }
 

@@ -1,7 +1,7 @@
 import type { Sample } from "./measure.ts";
 import type { Variant } from "./rounds.ts";
 
-/** A figure over the rounds. */
+/** A figure over the turns. */
 export interface Spread {
   readonly median: number;
   readonly least: number;
@@ -29,7 +29,7 @@ interface Quotients {
   readonly p99: Spread;
 }
 
-/** Over another scenario in the same round, or itself without what runs beside it. */
+/** Over another scenario in the same turn, or itself without what runs beside it. */
 interface Comparison extends Quotients {
   readonly scenario: string;
 }
@@ -39,15 +39,15 @@ export interface Row extends Readonly<Record<(typeof FIGURES)[number], Spread>> 
   readonly connections: number;
   /** At half the peak of this scenario; none: a closed loop. */
   readonly pacedBy: string | undefined;
-  /** CPU per request over that of the reference right before; none without a reference. */
+  /** CPU per request over that of the reference in the same turn; none without a reference. */
   readonly ratio: Spread | undefined;
-  /** 99th percentile over that of the reference right before. */
+  /** 99th percentile over that of the reference in the same turn. */
   readonly p99Ratio: Spread | undefined;
-  /** The same over that of the reference at half of its own peak, right before, too. */
+  /** The same over that of the reference at half of its own peak, in the same turn. */
   readonly p99OwnRatio: Spread | undefined;
   /** The same over what it is compared with besides. */
   readonly against: Comparison | undefined;
-  /** Shares of 1 over all rounds, the most frequent first. */
+  /** Shares of 1 over all turns, the most frequent first. */
   readonly answers: readonly { readonly kind: string; readonly share: number }[];
   /** What the scenario measures besides, by name with its unit. */
   readonly figures: Readonly<Record<string, Spread>>;
@@ -143,7 +143,7 @@ function shares(samples: readonly Sample[]): Row["answers"] {
   return sorted.map(([kind, count]) => ({ kind, share: count / total }));
 }
 
-/** A round in which something was not measured does not count for it. */
+/** A turn in which something was not measured does not count for it. */
 function spreadFigures(samples: readonly Sample[]): Row["figures"] {
   const names = new Set(samples.flatMap(({ figures }) => Object.keys(figures)));
   return Object.fromEntries(

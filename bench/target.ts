@@ -21,8 +21,8 @@ export const hasRedis = (): boolean => Bun.which("redis-server") !== null;
 /** A route without the exchange behind it. */
 export interface PlainRoute {
   readonly file: "reference.ts" | "raw.ts" | "answer-floor.ts" | "redis-floor.ts";
-  /** It runs in the environment of a worker of the service. */
-  readonly isFloor?: boolean;
+  /** That of a worker of the service. */
+  readonly hasWorkerEnvironment?: boolean;
   /** It asks a Redis of its own. */
   readonly asksRedis?: boolean;
 }
@@ -30,13 +30,13 @@ export interface PlainRoute {
 /** Starts it in as many processes as the service has workers. */
 export async function startPlain(
   children: ChildGroup,
-  { file, isFloor, asksRedis }: PlainRoute,
+  { file, hasWorkerEnvironment, asksRedis }: PlainRoute,
   workers: number,
 ): Promise<Target> {
   const redis = asksRedis ? await startRedis(children) : undefined;
   const redisPids = redis ? [redis.child.pid] : [];
   const environment = {
-    ...(isFloor && WORKER_ENVIRONMENT),
+    ...(hasWorkerEnvironment && WORKER_ENVIRONMENT),
     ...(redis && { REDIS_URL: redis.url }),
   };
   let port = "0";

@@ -90,8 +90,11 @@ test(
     // Nothing costs a thousandth of itself, nor a thousand times as much.
     await Bun.write(baseline, JSON.stringify({ rows: [row("reference", 1), row("raw", 0.001)] }));
     const chosen = ["--scenario", "reference", "--scenario", "raw", "--baseline", baseline];
-    const told = await runBench(...SHORT, ...chosen);
+    const json = join(dir, "two-rounds.json");
+    const told = await runBench(...SHORT, ...chosen, "--rounds", "2", "--json", json);
     expect(told.exitCode).toBe(0);
+    const { rows } = await Bun.file(json).json();
+    expect(rows[0]).toMatchObject({ scenario: "reference", ratio: { least: 1, most: 1 } });
     expect(told.table).toContain("difference");
     const failed = await runBench(...SHORT, ...chosen, "--fail-on-regression", "50");
     expect(failed.exitCode).toBe(1);

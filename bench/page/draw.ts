@@ -56,7 +56,7 @@ function drawBars(id: string, { labels, isLogarithmic, series }: BarChart): void
   });
 }
 
-/** A line over each bar, from the least to the most of the rounds. */
+/** A line over each bar, from the least to the most of the turns. */
 function whiskers(series: BarChart["series"]): Plugin<"bar"> {
   return {
     id: "whiskers",
