@@ -51,7 +51,7 @@ test("what runs beside a scenario is judged by the same processes without it", (
   });
 });
 
-test("a scenario that varies another one is compared with it round by round", () => {
+test("a scenario that varies another one is compared with it turn by turn", () => {
   const rows = summarize([
     variant({ name: "plain" }, { samples: [sample(10), sample(20)] }),
     variant({ name: "varied", against: "plain" }, { samples: [sample(20), sample(20)] }),
