@@ -63,18 +63,17 @@ export function summarizeMemory(curves: readonly (readonly Reading[])[]): Memory
 }
 
 /** What it has resident, pages that others have as well included. */
-const residentMib: ReadMib = (pid) => readKib(`/proc/${pid}/status`, /^VmRSS:\s+(\d+) kB$/m) / 1024;
+const residentMib: ReadMib = (pid) => mibIn(`/proc/${pid}/status`, /^VmRSS:\s+(\d+) kB$/m);
 
 /**
  * The same with shared pages in equal parts, so that a sum over processes is what they take (PSS,
  * proc_pid_smaps(5)). The kernel looks at every page for that: not beside a measured latency.
  */
-export const shareMib: ReadMib = (pid) =>
-  readKib(`/proc/${pid}/smaps_rollup`, /^Pss:\s+(\d+) kB$/m) / 1024;
+export const shareMib: ReadMib = (pid) => mibIn(`/proc/${pid}/smaps_rollup`, /^Pss:\s+(\d+) kB$/m);
 
-function readKib(path: string, line: RegExp): number {
+function mibIn(path: string, line: RegExp): number {
   if (process.platform !== "linux") return Number.NaN;
-  return Number(readFileSync(path, "utf8").match(line)?.[1]);
+  return Number(readFileSync(path, "utf8").match(line)?.[1]) / 1024;
 }
 
 /** What follows the first minute; of a watch below two minutes its second half. */

@@ -5,7 +5,7 @@ import { type LoadOptions, runLoad } from "./load.ts";
 import { measure, type Sample } from "./measure.ts";
 import { paces, REFERENCE, type Scenario } from "./scenarios.ts";
 import { type Act, stageScenario } from "./stage.ts";
-import { spread } from "./summary.ts";
+import { findVariant, spread } from "./summary.ts";
 import { runWrk } from "./wrk.ts";
 
 /** What the compilers of the runtime need until a request costs what it costs from then on. */
@@ -66,6 +66,7 @@ export interface Bench {
  */
 export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
   const variants = listVariants(plan);
+  const rowOf = (name: string, shape: Shape) => findVariant(variants, name, shape);
   const problems: string[] = [];
   const reference = plan.scenarios.find(({ name }) => name === REFERENCE);
   const referenceGroup = bench.children.group();
@@ -138,7 +139,7 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
     const { connections, rate } = shape;
     const ownRate = rate && halfPeakOf(REFERENCE, connections);
     const own = ownRate && (await takeOne({ connections, pacedBy: REFERENCE, rate: ownRate }));
-    return { own: own || undefined, same: await takeOne(shape) };
+    return { own, same: await takeOne(shape) };
 
     async function takeOne(load: Shape): Promise<Sample> {
       const taken = await takeSample(reference!, referenceAct!, load);
@@ -161,15 +162,6 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
     const found = unexpectedAnswers(scenario.answers, sample.answers);
     problems.push(...found.map((problem) => `${label}, round ${round}: ${problem}`));
     return sample;
-  }
-
-  function rowOf(name: string, { connections, pacedBy }: Shape): Variant | undefined {
-    return variants.find(
-      (variant) =>
-        variant.scenario.name === name &&
-        variant.connections === connections &&
-        variant.pacedBy === pacedBy,
-    );
   }
 }
 

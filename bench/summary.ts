@@ -82,18 +82,27 @@ function compareAgainst(variant: Variant, variants: readonly Variant[]): Compari
   return scenario.against ? compare(variant, scenario.against, variants) : undefined;
 }
 
+export function findVariant(
+  variants: readonly Variant[],
+  name: string,
+  { connections, pacedBy }: Pick<Variant, "connections"> & Partial<Pick<Variant, "pacedBy">>,
+): Variant | undefined {
+  return variants.find(
+    (variant) =>
+      variant.scenario.name === name &&
+      variant.connections === connections &&
+      variant.pacedBy === pacedBy,
+  );
+}
+
 /** CPU by the ratios to the reference, where there are, since the two ran minutes apart. */
 function compare(
-  { connections, pacedBy, samples, references }: Variant,
+  variant: Variant,
   name: string,
   variants: readonly Variant[],
 ): Comparison | undefined {
-  const other = variants.find(
-    (candidate) =>
-      candidate.scenario.name === name &&
-      candidate.connections === connections &&
-      candidate.pacedBy === pacedBy,
-  );
+  const { samples, references } = variant;
+  const other = findVariant(variants, name, variant);
   if (!other) return undefined;
   const quotients = divide(samples, other.samples);
   if (references.length === 0) return { scenario: name, ...quotients };

@@ -178,11 +178,13 @@ const TARGETS: readonly Target[] = [
     limit: 0.5,
     unit: "MiB/min",
     of: (_rows, soaks) =>
-      worstOf(soaks.map(({ slopeMibPerMinute }) => spread([slopeMibPerMinute]))),
+      soaks.length === 0
+        ? undefined
+        : spread([Math.max(...soaks.map(({ slopeMibPerMinute }) => slopeMibPerMinute))]),
   },
 ];
 
-/** By medians; of several soaks by the worst. Where no connections are named: the first given. */
+/** By medians; growth by the worst soak. Where no connections are named: the first given. */
 export function checkTargets(rows: readonly Row[], soaks: readonly Soak[]): TargetResult[] {
   const find: Rows = (scenario, connections, isPaced = false) =>
     rows.find(
@@ -228,6 +230,3 @@ const divide = ({ median, least, most }: Spread, by: number): Spread => ({
 function invert(spread: Spread | undefined): Spread | undefined {
   return spread && { median: 1 / spread.median, least: 1 / spread.most, most: 1 / spread.least };
 }
-
-const worstOf = (spreads: readonly Spread[]): Spread | undefined =>
-  spreads.toSorted((a, b) => b.median - a.median)[0];

@@ -108,8 +108,9 @@ export function createFleet(options: FleetOptions): Fleet {
 
   function refill(slot: number): void {
     const worker = fill(slot);
-    const ready = () => logger.info({ slot, pid: worker?.pid }, "worker replaced");
-    worker?.ready.then(ready, () => {});
+    if (!worker) return;
+    const ready = () => logger.info({ slot, pid: worker.pid }, "worker replaced");
+    worker.ready.then(ready, () => {});
   }
 
   function checkPulses(): void {

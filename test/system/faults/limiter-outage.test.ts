@@ -52,7 +52,7 @@ describe("the limit of 3 workers whose Redis is gone", () => {
   test("is 3 during the outage, and 5 across its beginning and its end", async () => {
     await using redis = await startRedis();
     await using exchange = await startExchange({ env: { ...settingsOf(redis), ...PATIENT } });
-    const load = startSteadyLoad({ port: exchange.port, connections: 24, rate: 480, bidOf });
+    const load = startSteadyLoad({ port: exchange.port, rate: 480, bidOf });
     const most = (from: number, to: number) =>
       mostAdmitted(
         load.answered.filter(({ sentMs, answeredMs }) => sentMs >= from && answeredMs <= to),
