@@ -5,6 +5,9 @@ const EVERY_MS = 1_000;
 /** Start-up and the first collections; a watch below twice that long leaves out its first half. */
 const SETTLED_AFTER_SECONDS = 60;
 
+/** Of a settled watch: in each of them garbage has been collected, if it runs for minutes. */
+const PARTS = 20;
+
 /** Memory of one process at one moment. */
 interface Reading {
   readonly seconds: number;
@@ -17,7 +20,7 @@ export interface MemoryUse {
    * seconds, as garbage is collected: the last reading alone says little.
    */
   readonly workerMib: Spread;
-  /** The steepest of the workers, once they have settled. */
+  /** The steepest of the workers, once they have settled, of what is left after collections. */
   readonly slopeMibPerMinute: number;
   /** The largest worker, second by second. */
   readonly curve: readonly Reading[];
@@ -82,9 +85,12 @@ function settled(curve: readonly Reading[]): Reading[] {
   return curve.filter(({ seconds }) => seconds >= fromSeconds);
 }
 
-/** Least squares, once it has settled. */
+/**
+ * Of a line through the least reading of each part, by least squares, once it has settled: how high
+ * garbage stands in between says nothing of growth, and hides it.
+ */
 export function slopePerMinute(curve: readonly Reading[]): number {
-  const readings = settled(curve);
+  const readings = leastOfEachPart(settled(curve));
   const mean = (of: (reading: Reading) => number) =>
     readings.reduce((sum, reading) => sum + of(reading), 0) / readings.length;
   const meanSeconds = mean((reading) => reading.seconds);
@@ -92,4 +98,15 @@ export function slopePerMinute(curve: readonly Reading[]): number {
   const covariance = mean(({ seconds, mib }) => (seconds - meanSeconds) * (mib - meanMib));
   const variance = mean(({ seconds }) => (seconds - meanSeconds) ** 2);
   return variance === 0 ? 0 : (covariance / variance) * 60;
+}
+
+function leastOfEachPart(readings: readonly Reading[]): Reading[] {
+  const first = readings[0]!.seconds;
+  const partSeconds = (readings.at(-1)!.seconds - first) / PARTS;
+  const least: Reading[] = [];
+  for (const reading of readings) {
+    const part = Math.min(PARTS - 1, Math.floor((reading.seconds - first) / partSeconds || 0));
+    if (!least[part] || reading.mib < least[part].mib) least[part] = reading;
+  }
+  return Object.values(least);
 }

@@ -23,13 +23,13 @@ export function allocateFile(path: string, bytes: number): void {
 const PAGE_BYTES = 4096;
 
 /**
- * Brings every page of a mapping in: its memory is all there from the start, and nobody waits for a
- * page later.
+ * The bytes of a file, shared with every other process that maps it. All of it is in memory from
+ * the start: it grows no more, and nobody waits for a page later.
+ * @throws Error
  */
-export function touchPages(bytes: Uint8Array): void {
+export function mapFile(path: string): Uint8Array {
+  const bytes = Bun.mmap(path, { shared: true });
   // Atomic, since a compiler may leave out a plain read that nobody uses.
   for (let at = 0; at < bytes.length; at += PAGE_BYTES) Atomics.load(bytes, at);
+  return bytes;
 }
-
-/** The bytes of a file, shared with every other process that maps it. @throws Error */
-export const mapFile = (path: string): Uint8Array => Bun.mmap(path, { shared: true });

@@ -1,7 +1,7 @@
 import assert from "node:assert";
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { allocateFile, mapFile, touchPages } from "../mapped-file.ts";
+import { allocateFile, mapFile } from "../mapped-file.ts";
 import { createNames, readNames } from "./names.ts";
 import { HEADER_BYTES, type Journal, journalBytes, journalOver } from "./ring.ts";
 import { copyRing, type RingCopy } from "./ring-copy.ts";
@@ -22,9 +22,7 @@ const namesPath = (path: string) => path.replace(/\.journal$/, ".names");
 export function createJournal(path: string, ringWords = RING_WORDS): Journal {
   assert(Number.isInteger(Math.log2(ringWords)) && ringWords >= 1024, "ring: a power of two");
   allocateFile(path, journalBytes(ringWords));
-  const bytes = mapFile(path);
-  touchPages(bytes);
-  return journalOver(bytes, createNames(namesPath(path)));
+  return journalOver(mapFile(path), createNames(namesPath(path)));
 }
 
 /** Maps the journal of a dead process, to read it. @throws Error when it is not one */

@@ -13,6 +13,12 @@ test("steady growth is told per minute", () => {
   expect(slopePerMinute(seconds(600, (second) => 60 + second / 30))).toBeCloseTo(2);
 });
 
+test("waves of garbage are no growth, however high they become", () => {
+  const waves = (second: number) => 70 + ((second % 17) / 17) * (second / 20);
+  expect(Math.abs(slopePerMinute(seconds(600, waves)))).toBeLessThan(0.1);
+  expect(slopePerMinute(seconds(600, (second) => waves(second) + second / 60))).toBeCloseTo(1, 1);
+});
+
 test("of a short run the second half counts", () => {
   expect(slopePerMinute(seconds(21, (second) => (second < 10 ? 50 : 60 + second)))).toBeCloseTo(60);
 });
