@@ -5,7 +5,7 @@ const EVERY_MS = 1_000;
 /** Start-up and the first collections; a watch below twice that long leaves out its first half. */
 const SETTLED_AFTER_SECONDS = 60;
 
-/** Of a settled watch: in each of them garbage has been collected, if it runs for minutes. */
+/** Of a settled watch. Of ten minutes, long enough that garbage is collected in each. */
 const PARTS = 20;
 
 /** Memory of one process at one moment. */
@@ -20,7 +20,7 @@ export interface MemoryUse {
    * seconds, as garbage is collected: the last reading alone says little.
    */
   readonly workerMib: Spread;
-  /** The steepest of the workers, once they have settled, of what is left after collections. */
+  /** Growth of what collections leave; the steepest of the workers, once they have settled. */
   readonly slopeMibPerMinute: number;
   /** The largest worker, second by second. */
   readonly curve: readonly Reading[];
@@ -86,8 +86,8 @@ function settled(curve: readonly Reading[]): Reading[] {
 }
 
 /**
- * Of a line through the least reading of each part, by least squares, once it has settled: how high
- * garbage stands in between says nothing of growth, and hides it.
+ * Growth, MiB a minute, once it has settled: the slope, by least squares, of a line through the
+ * least reading of each part. How high garbage stands in between says nothing of it.
  */
 export function slopePerMinute(curve: readonly Reading[]): number {
   const readings = leastOfEachPart(settled(curve));
@@ -101,12 +101,13 @@ export function slopePerMinute(curve: readonly Reading[]): number {
 }
 
 function leastOfEachPart(readings: readonly Reading[]): Reading[] {
+  if (readings.length < PARTS) return [...readings];
   const first = readings[0]!.seconds;
   const partSeconds = (readings.at(-1)!.seconds - first) / PARTS;
-  const least: Reading[] = [];
+  const least = new Map<number, Reading>();
   for (const reading of readings) {
-    const part = Math.min(PARTS - 1, Math.floor((reading.seconds - first) / partSeconds || 0));
-    if (!least[part] || reading.mib < least[part].mib) least[part] = reading;
+    const part = Math.min(PARTS - 1, Math.floor((reading.seconds - first) / partSeconds));
+    if (reading.mib < (least.get(part)?.mib ?? Number.POSITIVE_INFINITY)) least.set(part, reading);
   }
-  return Object.values(least);
+  return [...least.values()];
 }

@@ -53,7 +53,7 @@ export interface Scenario {
 
 export const REFERENCE = "reference";
 
-/** Whether it sets a rate, half of its peak, for itself and others. */
+/** Whether it sets a rate, half of its peak, for itself and others; the reference has its own. */
 export const paces = ({ name, pacedBy }: Scenario) => pacedBy === name && name !== REFERENCE;
 
 const ANSWER_FLOOR = "answer-floor";

@@ -14,7 +14,7 @@ export interface Soak extends MemoryUse {
   readonly residentMib: Spread;
 }
 
-/** Loads the scenarios with distinct clients, one after the other, for so long each. */
+/** Loads the scenarios that pace others, one after the other, for so long each. */
 export async function runSoak(plan: Plan, bench: Bench, seconds: number) {
   const soaks: Soak[] = [];
   const problems: string[] = [];

@@ -29,7 +29,7 @@ interface Quotients {
   readonly p99: Spread;
 }
 
-/** Over another scenario in the same turn, or itself without what runs beside it. */
+/** Over another scenario in the turn of the same place, or itself without what runs beside it. */
 interface Comparison extends Quotients {
   readonly scenario: string;
 }

@@ -14,7 +14,7 @@ export interface TrafficOptions {
   tmaxMs?: number | undefined;
 }
 
-/** One request as it is built beforehand, and where its bytes change from one to the next. */
+/** One request as it is built beforehand. */
 export interface RequestTemplate {
   readonly method: "POST";
   readonly path: string;

@@ -23,9 +23,10 @@ export function allocateFile(path: string, bytes: number): void {
 const PAGE_BYTES = 4096;
 
 /**
- * The bytes of a file, shared with every other process that maps it. All of it is in memory from
- * the start: it grows no more, and nobody waits for a page later.
- * @throws Error
+ * The bytes of a file, shared with every other process that maps it. They are read once: what the
+ * process takes does not grow with what it uses of them, and while memory is not short no reader
+ * waits for a page.
+ * @throws Error when the file cannot be opened
  */
 export function mapFile(path: string): Uint8Array {
   const bytes = Bun.mmap(path, { shared: true });

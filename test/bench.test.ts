@@ -147,7 +147,7 @@ test("an unknown scenario is refused by name", async () => {
 test("options that need another one say which", async () => {
   const alone = await runBench("--fail-on-regression", "5");
   expect(alone).toMatchObject({ exitCode: 1, progress: expect.stringContaining("--baseline") });
-  const results = "bench/results/2026-11-23.json";
+  const results = "results-that-nobody-reads.json";
   const without = await runBench("--scenario", "one-client", "--baseline", results);
   expect(without).toMatchObject({ exitCode: 1, progress: expect.stringContaining("reference") });
 });
