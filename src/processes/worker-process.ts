@@ -1,12 +1,14 @@
 import type { Subprocess } from "bun";
 import type { Order, Report, StartOrder } from "./messages.ts";
+import { createPulse } from "./pulse.ts";
 import type { WorkerEnd } from "./restart-policy.ts";
 
 /**
  * One that starts loads its modules and writes out its journal without a word, and holds no
- * connection yet. On a fifth of a processor, or beside a busy disk, that takes seconds.
+ * connection yet. On a fifth of a processor, or beside a busy disk, that takes seconds: it has so
+ * many times the others' silence, 15 s.
  */
-const START_SILENT_MS_MAX = 15_000;
+const START_PATIENCE = 7.5;
 
 /** What a worker runs with, unless the environment says otherwise. */
 export const WORKER_ENVIRONMENT = {
@@ -39,8 +41,8 @@ export interface WorkerProcess {
   readonly ready: Promise<void>;
   /** Settles when the process is gone. */
   readonly ended: Promise<WorkerEnd>;
-  /** Kills it when it has been silent for longer than this; one that starts has more time. */
-  checkPulse(silentMs: number): boolean;
+  /** Kills it when it was silent for more checks than this; one that starts has more. */
+  checkPulse(silentChecks: number): boolean;
 }
 
 export interface WorkerProcessOptions {
@@ -63,7 +65,7 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
   readiness.promise.catch(() => {}); // Nobody need wait for it.
   let state: WorkerState = "starting";
   let jobsGiven = 0;
-  let heardAtMs = now();
+  const pulse = createPulse();
   let readyAtMs: number | undefined;
 
   const child: Subprocess = Bun.spawn([process.execPath, Bun.main, "worker"], {
@@ -73,7 +75,7 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
     stderr: "inherit",
     serialization: "json",
     ipc: (message) => {
-      heardAtMs = now();
+      pulse.beat();
       hear(message as Report);
     },
   });
@@ -154,9 +156,9 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
     send({ type: "stop" });
   }
 
-  function checkPulse(silentMs: number): boolean {
-    const patienceMs = state === "starting" ? Math.max(silentMs, START_SILENT_MS_MAX) : silentMs;
-    if (state === "ended" || now() - heardAtMs <= patienceMs) return true;
+  function checkPulse(silentChecks: number): boolean {
+    const patience = state === "starting" ? START_PATIENCE : 1;
+    if (state === "ended" || pulse.check(silentChecks * patience)) return true;
     child.kill("SIGKILL");
     return false;
   }

@@ -1,5 +1,11 @@
 import { within } from "../../actor/within.ts";
-import { CounterError, type CounterStore, type SupplyIncrements } from "../store.ts";
+import { partsOf, SUPPLIES_PER_CALL } from "../parts.ts";
+import {
+  type ApplyReply,
+  CounterError,
+  type CounterStore,
+  type SupplyIncrements,
+} from "../store.ts";
 
 /** What crosses between processes: JSON, so maps are pairs and refusals are messages. */
 type WirePart = Omit<SupplyIncrements, "increments"> & { increments: [string, number][] };
@@ -30,9 +36,15 @@ export function createRemoteStore(send: StoreCall): CounterStore {
 
   return {
     async apply(producer, batch) {
-      const wire = batch.map((part) => ({ ...part, increments: [...part.increments] }));
-      const replies = await call("apply", { producer, batch: wire });
-      return replies.map((r) => (typeof r === "number" ? r : new CounterError(r.refused)));
+      const replies: ApplyReply[] = [];
+      // Between two parts the other process answers others, and hears who is alive.
+      for (const some of partsOf(batch, SUPPLIES_PER_CALL)) {
+        const wire = some.map((part) => ({ ...part, increments: [...part.increments] }));
+        for (const reply of await call("apply", { producer, batch: wire })) {
+          replies.push(typeof reply === "number" ? reply : new CounterError(reply.refused));
+        }
+      }
+      return replies;
     },
     async read(supplyIds) {
       const counters = await call("read", supplyIds ?? null);

@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { within } from "../../actor/within.ts";
 import { offsetField } from "../counters.ts";
+import { partsOf, SUPPLIES_PER_CALL } from "../parts.ts";
 import {
   type ApplyReply,
   CounterError,
@@ -10,13 +11,9 @@ import {
 } from "../store.ts";
 import { COUNTED_SUPPLIES_KEY, countersKey } from "./keys.ts";
 import applySource from "./lua/apply.lua" with { type: "text" };
-import { partsOf } from "./parts.ts";
 import { createScript } from "./script.ts";
 
 const applyScript = createScript(applySource);
-
-/** Supplies in one round trip: some milliseconds of Redis's time. */
-const SUPPLIES_PER_CALL = 500;
 
 /**
  * The counters on one Redis server, the reference implementation.

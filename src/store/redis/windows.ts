@@ -1,4 +1,5 @@
 import { within } from "../../actor/within.ts";
+import { partsOf } from "../parts.ts";
 import type {
   AdmitEntry,
   AdmitResult,
@@ -10,7 +11,6 @@ import { admissionsKey } from "./keys.ts";
 import type { LimiterConnection } from "./limiter-connection.ts";
 import admitSource from "./lua/admit.lua" with { type: "text" };
 import restoreSource from "./lua/restore.lua" with { type: "text" };
-import { partsOf } from "./parts.ts";
 import { createScript } from "./script.ts";
 
 const admitScript = createScript(admitSource);

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { partsOf } from "../../../src/store/redis/parts.ts";
+import { partsOf } from "../../src/store/parts.ts";
 
 test("a list is cut into full parts and what is left", () => {
   const parts = (items: number[]) => [...partsOf(items, 2)];
