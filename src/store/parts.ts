@@ -1,4 +1,4 @@
-/** Supplies in one call of `apply`: some milliseconds, or tens of them, of whoever answers. */
+/** Supplies in one call that is cut: some milliseconds of the store, at most tens. */
 export const SUPPLIES_PER_CALL = 500;
 
 /** Cuts a list that may be long into parts of at most `size`, in order. None of an empty one. */
