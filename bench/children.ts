@@ -1,4 +1,12 @@
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
@@ -6,6 +14,7 @@ import type { Subprocess } from "bun";
 const START_MS_MAX = 20_000;
 const STOP_MS_MAX = 10_000;
 const POLL_MS = 20;
+const LAST_WORDS_BYTES = 2_000;
 
 /**
  * Reads ids of processes from a pipe that the kernel closes with this process, however that ends,
@@ -44,13 +53,15 @@ export interface Children {
   /** A folder of this run. */
   readonly dir: string;
   group(): ChildGroup;
+  /** The end of what each of them has said, by name; none of those that were stopped. */
+  lastWords(): Promise<readonly string[]>;
   /** Ends the processes of every group and deletes what they wrote. May be repeated. */
   stopAll(): Promise<void>;
 }
 
 export function createChildren(): Children {
   const dir = mkdtempSync(join(tmpdir(), "exchange-bench-"));
-  const children: Subprocess[] = [];
+  const children: { child: Subprocess; name: string; logPath: string }[] = [];
   let started = 0;
   // Detached, like the children: a Ctrl-C reaches this process alone, which ends them in order.
   const guard = Bun.spawn(["sh", "-c", GUARD, "guard", dir], {
@@ -77,17 +88,16 @@ export function createChildren(): Children {
       detached: true,
     });
     closeSync(log);
-    children.push(child);
+    children.push({ child, name, logPath });
     guard.stdin.write(`${child.pid}\n`);
     guard.stdin.flush();
 
     const deadline = performance.now() + withinMs;
     for (;;) {
-      const output = readFileSync(logPath, "utf8");
-      const greeting = output.match(readyWhen);
+      const greeting = readFileSync(logPath, "utf8").match(readyWhen);
       if (greeting) return { pid: child.pid, greeting, stop: () => end(child, cwd) };
       if (hasEnded(child) || performance.now() > deadline) {
-        throw new Error(`${name} did not start; it said:\n${output.slice(-2_000)}`);
+        throw new Error(`${name} did not start; it said:\n${await endOf(logPath)}`);
       }
       await Bun.sleep(POLL_MS);
     }
@@ -107,17 +117,30 @@ export function createChildren(): Children {
     };
   }
 
+  function lastWords(): Promise<readonly string[]> {
+    const unstopped = children.filter(({ logPath }) => existsSync(logPath));
+    return Promise.all(
+      unstopped.map(async ({ name, logPath }) => `${name} said last:\n${await endOf(logPath)}`),
+    );
+  }
+
   async function stopAll(): Promise<void> {
-    for (const child of children.splice(0).reverse()) await end(child);
+    for (const { child } of children.splice(0).reverse()) await end(child);
     guard.kill("SIGKILL");
     await guard.exited;
     rmSync(dir, { recursive: true, force: true });
   }
 
-  return { dir, group, stopAll };
+  return { dir, group, lastWords, stopAll };
 }
 
 const hasEnded = (child: Subprocess) => child.exitCode !== null || child.signalCode !== null;
+
+/** Of a log that may be large. */
+function endOf(path: string): Promise<string> {
+  const log = Bun.file(path);
+  return log.slice(Math.max(0, log.size - LAST_WORDS_BYTES)).text();
+}
 
 /** Its folder goes with it: the log of a scenario may be large. */
 async function end(child: Subprocess, cwd?: string): Promise<void> {

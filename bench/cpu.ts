@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { readProc } from "./proc.ts";
 
 /** CPU time used so far, seconds. Only Linux tells it for other processes; elsewhere NaN. */
 export interface CpuClock {
@@ -12,7 +13,7 @@ export function createCpuClock(): CpuClock {
 
   /** User and system time of every thread. @throws Error when the process is gone */
   function ofProcess(pid: number): number {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    const stat = readProc(pid, "stat");
     // The name in brackets may hold anything; the fields after it are counted from the third.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     return (Number(fields[14 - 3]) + Number(fields[15 - 3])) / ticksPerSecond;

@@ -54,6 +54,7 @@ async function bench(order: Order): Promise<number> {
     return unexpected.length + regressions.length === 0 ? 0 : EXIT_UNEXPECTED;
   } catch (error) {
     say((error as Error).message);
+    for (const words of await children.lastWords()) say(words);
     return EXIT_UNEXPECTED;
   } finally {
     await children.stopAll();

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readProc } from "./proc.ts";
 import { type Spread, spread } from "./summary.ts";
 
 const EVERY_MS = 1_000;
@@ -27,7 +27,7 @@ export interface MemoryUse {
 }
 
 export interface MemoryWatch {
-  /** Ends the watch. NaN off Linux. */
+  /** Ends the watch. NaN off Linux. @throws Error when a process is gone */
   stop(): MemoryUse;
 }
 
@@ -43,7 +43,16 @@ export function watchMemory(pids: readonly number[], readMib: ReadMib = resident
     for (const [i, pid] of pids.entries()) curves[i]!.push({ seconds, mib: readMib(pid) });
   }
   read();
-  const timer = setInterval(read, EVERY_MS);
+  const timer = setInterval(readOrGiveUp, EVERY_MS);
+
+  /** Thrown here, the fault would reach nobody: `stop` meets it again. */
+  function readOrGiveUp(): void {
+    try {
+      read();
+    } catch {
+      clearInterval(timer);
+    }
+  }
 
   return {
     stop() {
@@ -66,17 +75,17 @@ export function summarizeMemory(curves: readonly (readonly Reading[])[]): Memory
 }
 
 /** What it has resident, pages that others have as well included. */
-const residentMib: ReadMib = (pid) => mibIn(`/proc/${pid}/status`, /^VmRSS:\s+(\d+) kB$/m);
+const residentMib: ReadMib = (pid) => mibIn(pid, "status", /^VmRSS:\s+(\d+) kB$/m);
 
 /**
  * The same with shared pages in equal parts, so that a sum over processes is what they take (PSS,
  * proc_pid_smaps(5)). The kernel looks at every page for that: not beside a measured latency.
  */
-export const shareMib: ReadMib = (pid) => mibIn(`/proc/${pid}/smaps_rollup`, /^Pss:\s+(\d+) kB$/m);
+export const shareMib: ReadMib = (pid) => mibIn(pid, "smaps_rollup", /^Pss:\s+(\d+) kB$/m);
 
-function mibIn(path: string, line: RegExp): number {
+function mibIn(pid: number, file: "status" | "smaps_rollup", line: RegExp): number {
   if (process.platform !== "linux") return Number.NaN;
-  return Number(readFileSync(path, "utf8").match(line)?.[1]) / 1024;
+  return Number(readProc(pid, file).match(line)?.[1]) / 1024;
 }
 
 /** What follows the first minute; of a watch below two minutes its second half. */

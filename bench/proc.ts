@@ -1,0 +1,13 @@
+import { readFileSync } from "node:fs";
+
+/**
+ * One of Linux's files about a process, proc(5).
+ * @throws Error naming the process when it is gone
+ */
+export function readProc(pid: number, file: "stat" | "status" | "smaps_rollup"): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch (cause) {
+    throw new Error(`process ${pid} is gone`, { cause });
+  }
+}

@@ -1,0 +1,51 @@
+import { afterAll, expect, test } from "bun:test";
+import { type Child, createChildren } from "../../bench/children.ts";
+import { createCpuClock } from "../../bench/cpu.ts";
+import { watchMemory } from "../../bench/memory.ts";
+import { until } from "../support/until.ts";
+
+const children = createChildren();
+afterAll(() => children.stopAll());
+
+const isGone = ({ pid }: Child): boolean => {
+  try {
+    return !process.kill(pid, 0);
+  } catch {
+    return true;
+  }
+};
+
+test.skipIf(process.platform !== "linux")(
+  "a process that ends under the load is named, and what it said last can be read until it is stopped",
+  async () => {
+    const group = children.group();
+    const child = await group.start({
+      name: "short-lived",
+      command: ["sh", "-c", "echo ready; echo out of luck >&2; exec sleep 60"],
+      readyWhen: /luck/,
+    });
+    const memory = watchMemory([child.pid]);
+    process.kill(child.pid, "SIGKILL");
+    await until("it is gone", () => isGone(child));
+
+    const gone = `process ${child.pid} is gone`;
+    expect(() => createCpuClock().of([child.pid])).toThrow(gone);
+    expect(() => memory.stop()).toThrow(gone);
+    expect(await children.lastWords()).toEqual(["short-lived said last:\nready\nout of luck\n"]);
+    await group.stopAll();
+    expect(await children.lastWords()).toEqual([]);
+  },
+);
+
+test("of a long log only the end is read", async () => {
+  const group = children.group();
+  await group.start({
+    name: "talker",
+    command: ["sh", "-c", "seq 100000; echo ready; exec sleep 60"],
+    readyWhen: /ready/,
+  });
+  const [words] = await children.lastWords();
+  expect(words).toEndWith("\n100000\nready\n");
+  expect(words!.length).toBeLessThan(3_000);
+  await group.stopAll();
+});
