@@ -216,6 +216,7 @@ export async function openAct(
   const besides = scenario.besideWarmUp?.(act, loadEnd.signal);
   await load(plan, bench, act, {
     connections,
+    rate: scenario.warmUpRate,
     seconds: Math.min(WARM_UP_SECONDS_MAX, WARM_UP_VISITS * turns * seconds),
   }).finally(() => loadEnd.abort());
   await besides;
