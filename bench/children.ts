@@ -97,7 +97,9 @@ export function createChildren(): Children {
       const greeting = readFileSync(logPath, "utf8").match(readyWhen);
       if (greeting) return { pid: child.pid, greeting, stop: () => end(child, cwd) };
       if (hasEnded(child) || performance.now() > deadline) {
-        throw new Error(`${name} did not start; it said:\n${await endOf(logPath)}`);
+        const words = await endOf(logPath);
+        await end(child, cwd); // Its words are told here, and not once more by `lastWords`.
+        throw new Error(`${name} did not start; it said:\n${words}`);
       }
       await Bun.sleep(POLL_MS);
     }

@@ -83,7 +83,7 @@ const residentMib: ReadMib = (pid) => mibIn(pid, "status", /^VmRSS:\s+(\d+) kB$/
  */
 export const shareMib: ReadMib = (pid) => mibIn(pid, "smaps_rollup", /^Pss:\s+(\d+) kB$/m);
 
-function mibIn(pid: number, file: "status" | "smaps_rollup", line: RegExp): number {
+function mibIn(pid: number, file: string, line: RegExp): number {
   if (process.platform !== "linux") return Number.NaN;
   return Number(readProc(pid, file).match(line)?.[1]) / 1024;
 }

@@ -1,19 +1,12 @@
 import { afterAll, expect, test } from "bun:test";
-import { type Child, createChildren } from "../../bench/children.ts";
+import { createChildren } from "../../bench/children.ts";
 import { createCpuClock } from "../../bench/cpu.ts";
 import { watchMemory } from "../../bench/memory.ts";
+import { processOf } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 
 const children = createChildren();
 afterAll(() => children.stopAll());
-
-const isGone = ({ pid }: Child): boolean => {
-  try {
-    return !process.kill(pid, 0);
-  } catch {
-    return true;
-  }
-};
 
 test.skipIf(process.platform !== "linux")(
   "a process that ends under the load is named, and what it said last can be read until it is stopped",
@@ -26,7 +19,7 @@ test.skipIf(process.platform !== "linux")(
     });
     const memory = watchMemory([child.pid]);
     process.kill(child.pid, "SIGKILL");
-    await until("it is gone", () => isGone(child));
+    await until("it is gone", () => processOf(child.pid) === undefined);
 
     const gone = `process ${child.pid} is gone`;
     expect(() => createCpuClock().of([child.pid])).toThrow(gone);
@@ -36,6 +29,17 @@ test.skipIf(process.platform !== "linux")(
     expect(await children.lastWords()).toEqual([]);
   },
 );
+
+test("a process that does not start is told of once, with its words", async () => {
+  const group = children.group();
+  const starting = group.start({
+    name: "stillborn",
+    command: ["sh", "-c", "echo no luck at all; exit 1"],
+    readyWhen: /ready/,
+  });
+  await expect(starting).rejects.toThrow("stillborn did not start; it said:\nno luck at all\n");
+  expect(await children.lastWords()).toEqual([]);
+});
 
 test("of a long log only the end is read", async () => {
   const group = children.group();
