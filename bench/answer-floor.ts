@@ -1,38 +1,6 @@
-import { Elysia } from "elysia";
-import { createBidAnswers } from "../src/http/bid-answers.ts";
-import { createBidReader } from "../src/http/bid-request.ts";
-import { createClientAddresses } from "../src/http/client-address.ts";
-import { createRequestIds } from "../src/http/request-id.ts";
+import { answers, LIMIT, listen } from "./floor.ts";
 
-const TMAX_MS_MAX = 5_000;
-const LIMIT = { max: 3, windowMs: 60_000 };
 const REFUSED = { isAdmitted: false, remaining: 0, resetMs: LIMIT.windowMs };
 
-/**
- * What an answer costs at least that is as the contract wants it: a route on Elysia that reads a bid
- * as the service does, knows who asks, makes a request id and writes the headers and the document of
- * a 429, and no more: no limiter, no catalog, no supervisor. Prints the port once it listens.
- */
-const readBid = createBidReader(TMAX_MS_MAX);
-const answers = createBidAnswers(LIMIT);
-const clients = createClientAddresses(["127.0.0.1/32"]);
-const requestIdOf = createRequestIds(`floor-${process.pid}`);
-
-const { server } = new Elysia()
-  .post(
-    "/bid",
-    ({ request }) => {
-      const requestId = requestIdOf(request);
-      return readBid(request, (read) => {
-        const address = server!.requestIP(request)?.address;
-        const client = clients.keyOf(address, request.headers.get("x-forwarded-for"));
-        // Never empty; asked so that no compiler leaves the client out.
-        if ("code" in read || client === "") return new Response(undefined, { status: 400 });
-        return answers.rateLimited(requestId, REFUSED);
-      });
-    },
-    { parse: "none" },
-  )
-  .listen({ hostname: "127.0.0.1", port: Number(process.env.PORT), reusePort: true }, (opened) => {
-    process.stdout.write(`listening on ${opened.port}\n`);
-  });
+/** The floor of a 429 from memory: its headers and its document, and no limiter. */
+listen((requestId) => answers.rateLimited(requestId, REFUSED));

@@ -104,7 +104,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: REDIS_FLOOR,
-    about: "the reference's route, every client new and admitted by Redis, and no more",
+    about: "the 200 of distinct-redis on plain Elysia, admitted by Redis, no service behind it",
     plain: { file: "redis-floor.ts", hasWorkerEnvironment: true, asksRedis: true },
     clients: "distinct",
     answers: { "200": [1, 1] },

@@ -1,0 +1,45 @@
+import { Elysia } from "elysia";
+import { createBidAnswers } from "../src/http/bid-answers.ts";
+import { createBidReader } from "../src/http/bid-request.ts";
+import { createClientAddresses } from "../src/http/client-address.ts";
+import { createRequestIds } from "../src/http/request-id.ts";
+
+const TMAX_MS_MAX = 5_000;
+export const LIMIT = { max: 3, windowMs: 60_000 };
+
+export const answers = createBidAnswers(LIMIT);
+
+/**
+ * What an answer costs at least that is as the contract wants it: a route on Elysia that reads a bid
+ * as the service does, knows who asks and makes a request id, and no more: no auction, no catalog,
+ * no supervisor. Prints the port once it listens.
+ */
+export function listen(
+  answer: (requestId: string, client: string) => Response | Promise<Response>,
+): void {
+  const readBid = createBidReader(TMAX_MS_MAX);
+  const clients = createClientAddresses(["127.0.0.1/32"]);
+  const requestIdOf = createRequestIds(`floor-${process.pid}`);
+
+  const { server } = new Elysia()
+    .post(
+      "/bid",
+      ({ request }) => {
+        const requestId = requestIdOf(request);
+        return readBid(request, (read) => {
+          const address = server!.requestIP(request)?.address;
+          const client = clients.keyOf(address, request.headers.get("x-forwarded-for"));
+          // Never empty; asked so that no compiler leaves the client out.
+          if ("code" in read || client === "") return new Response(undefined, { status: 400 });
+          return answer(requestId, client);
+        });
+      },
+      { parse: "none" },
+    )
+    .listen(
+      { hostname: "127.0.0.1", port: Number(process.env.PORT), reusePort: true },
+      (opened) => {
+        process.stdout.write(`listening on ${opened.port}\n`);
+      },
+    );
+}
