@@ -3,6 +3,7 @@ import { createBidAnswers } from "../src/http/bid-answers.ts";
 import { createBidReader } from "../src/http/bid-request.ts";
 import { createClientAddresses } from "../src/http/client-address.ts";
 import { createRequestIds } from "../src/http/request-id.ts";
+import { PLACE, tellPort } from "./listening.ts";
 
 const TMAX_MS_MAX = 5_000;
 export const LIMIT = { max: 3, windowMs: 60_000 };
@@ -36,10 +37,5 @@ export function listen(
       },
       { parse: "none" },
     )
-    .listen(
-      { hostname: "127.0.0.1", port: Number(process.env.PORT), reusePort: true },
-      (opened) => {
-        process.stdout.write(`listening on ${opened.port}\n`);
-      },
-    );
+    .listen(PLACE, tellPort);
 }

@@ -1,11 +1,11 @@
+import { PLACE, tellPort } from "./listening.ts";
+
 /**
  * What Bun itself can do: POST /bid on `Bun.serve`, the body parsed and looked at no further, with
  * the answer of reference.ts. Prints the port once it listens.
  */
 const server = Bun.serve({
-  hostname: "127.0.0.1",
-  port: Number(process.env.PORT),
-  reusePort: true,
+  ...PLACE,
   routes: {
     "/bid": {
       POST: async (request) => {
@@ -15,4 +15,4 @@ const server = Bun.serve({
     },
   },
 });
-process.stdout.write(`listening on ${server.port}\n`);
+tellPort(server);

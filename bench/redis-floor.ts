@@ -1,4 +1,5 @@
 import { createBatcher } from "../src/actor/batcher.ts";
+import { BATCH_MAX, PACE_MS, type Verdict } from "../src/limiter/limiter.ts";
 import { openRedisWindows } from "../src/store/redis/open.ts";
 import { answersWithin } from "../src/store/store.ts";
 import { answers, LIMIT, listen } from "./floor.ts";
@@ -16,23 +17,25 @@ const windows = openRedisWindows({
   admitDeadlineMs: DEADLINE_MS,
   onError: (_, error) => process.stderr.write(`${error.message}\n`),
 });
-/** Answers with what is left in the window, or -1. */
-const limiter = createBatcher<string, number>({
+const limiter = createBatcher<string, Verdict>({
   name: "limiter",
   capacity: 1_024,
-  batchMax: 128,
-  paceMs: 1,
+  batchMax: BATCH_MAX,
+  paceMs: PACE_MS,
   async handle(clients) {
     const results = await windows.admit(clients.map((client) => ({ client, wanted: 1 })));
-    return results.map(({ granted, remaining }) => (granted === 1 ? remaining : -1));
+    return results.map(({ granted, remaining, resetMs }) => ({
+      isAdmitted: granted === 1,
+      remaining,
+      resetMs,
+    }));
   },
 });
 const ping = async () => void (await limiter.ask("ping"));
 if (!(await answersWithin({ ping }, DEADLINE_MS))) throw new Error("Redis does not answer");
 
 listen(async (requestId, client) => {
-  const remaining = await limiter.ask(client);
-  const verdict = { isAdmitted: remaining >= 0, remaining, resetMs: LIMIT.windowMs };
+  const verdict = await limiter.ask(client);
   if (!verdict.isAdmitted) return answers.rateLimited(requestId, verdict);
   return answers.won({ requestId, verdict }, "bidder1", 420_000);
 });

@@ -1,5 +1,6 @@
 import { Elysia, t } from "elysia";
 import { bidBodySchema, CountrySchema } from "../src/http/bid-request.ts";
+import { PLACE, tellPort } from "./listening.ts";
 
 const TMAX_MS_MAX = 5_000;
 
@@ -13,6 +14,4 @@ new Elysia()
     body: bidBodySchema(TMAX_MS_MAX),
     headers: t.Object({ "x-country": CountrySchema }),
   })
-  .listen({ hostname: "127.0.0.1", port: Number(process.env.PORT), reusePort: true }, (server) => {
-    process.stdout.write(`listening on ${server.port}\n`);
-  });
+  .listen(PLACE, tellPort);

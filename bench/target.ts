@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { WORKER_ENVIRONMENT } from "../src/processes/worker-process.ts";
 import type { Child, ChildGroup } from "./children.ts";
+import { LISTENING } from "./listening.ts";
 
 const pathOf = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
@@ -46,7 +47,7 @@ export async function startPlain(
       name: file.replace(".ts", ""),
       command: [process.execPath, pathOf(`./${file}`)],
       env: { PORT: port, ...environment },
-      readyWhen: /listening on (\d+)/,
+      readyWhen: LISTENING,
     });
     port = child.greeting[1]!;
     workerPids.push(child.pid);

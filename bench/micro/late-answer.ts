@@ -1,5 +1,6 @@
 import { createChildren } from "../children.ts";
 import { createCpuClock } from "../cpu.ts";
+import { LISTENING, PLACE, tellPort } from "../listening.ts";
 import { runLoad } from "../load.ts";
 import type { Traffic } from "../traffic.ts";
 
@@ -43,9 +44,7 @@ function serve(later: Later): void {
     for (const answer of due) answer();
   };
   const server = Bun.serve({
-    hostname: "127.0.0.1",
-    port: Number(process.env.PORT),
-    reusePort: true,
+    ...PLACE,
     async fetch(request) {
       await request.json();
       return new Promise<Response>((resolve) => {
@@ -54,7 +53,7 @@ function serve(later: Later): void {
       });
     },
   });
-  process.stdout.write(`listening on ${server.port}\n`);
+  tellPort(server);
 }
 
 async function compare(rounds: number): Promise<void> {
@@ -90,7 +89,7 @@ async function compare(rounds: number): Promise<void> {
         name: "late-answer",
         command: [process.execPath, import.meta.path, "serve", way],
         env: { PORT: port },
-        readyWhen: /listening on (\d+)/,
+        readyWhen: LISTENING,
       });
       port = child.greeting[1]!;
       pids.push(child.pid);

@@ -29,7 +29,9 @@ export interface LimiterOptions {
  * Between two calls of the store. It answers sooner than that, and so would be asked about a bid or
  * two at a time, and most of what a call costs does not depend on how many it is about.
  */
-const PACE_MS = 1;
+export const PACE_MS = 1;
+/** Most requests in one call of the store, unless told otherwise. */
+export const BATCH_MAX = 128;
 
 /** Decides which requests go on. */
 export interface Limiter {
@@ -43,7 +45,7 @@ export interface Limiter {
 
 /** The limiter actor: everyone who waits in its mailbox is admitted by one call of the store. */
 export function createLimiter(options: LimiterOptions): Limiter {
-  const { admit: ask, denied, capacity, batchMax = 128, schedule } = options;
+  const { admit: ask, denied, capacity, batchMax = BATCH_MAX, schedule } = options;
   const { now = () => performance.now() } = options;
   const batcher = createBatcher<string, Verdict>({
     name: "limiter",
