@@ -55,7 +55,8 @@ const PROBE_MS = 250;
 /**
  * Admissions, of which each worker remembers 15/16 for the case of an outage, and while it lasts:
  * those of the store as well. Beyond it, at the default window above 1,024 admissions a second of
- * one worker, the oldest is forgotten, and its client gets its share anew. A power of two.
+ * one worker, the oldest is forgotten, and its client gets its share anew. The first to be admitted
+ * without the store waits until all of them are sorted by client, 4 to 11 ms. A power of two.
  */
 const SHADOW_MAX = 65_536;
 /** Admissions that wait to be put back. Beyond it the oldest tenth is let go. */
@@ -119,8 +120,9 @@ export function createFallback(options: FallbackOptions): Fallback {
       isFailing = true;
       return admitWithoutStore(entries);
     }
+    const atMs = now();
     results.forEach(({ granted }, i) => {
-      for (let left = granted; left > 0; left--) own.note(entries[i]!.client);
+      for (let left = granted; left > 0; left--) own.note(entries[i]!.client, atMs);
     });
     return results;
   }

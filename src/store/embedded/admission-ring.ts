@@ -9,7 +9,7 @@
  *   previous   position of the same client's admission before this one
  *   jump       of one further back (Myers, "An applicative random-access stack", 1983): each of
  *              them is found in a logarithmic number of steps
- *   nth        which of the client's this is
+ *   nth        which of the client's this is; 0: noted, and in no chain yet
  *
  * Position 0 is none. Nothing is deleted: the ring writes over the oldest, and who walks a chain
  * stops there. A new head is set by compare and swap, which fails where another process was faster:
@@ -45,10 +45,16 @@ export interface AdmissionRing {
   /** Time of the `nth` newest admission, from 1 to what `lookUp` has returned. Milliseconds. */
   timeOf(nth: number): number;
   /**
-   * Adds an admission, the newest of the client whatever its time.
+   * Adds an admission, the newest of the client whatever its time: right after its `lookUp`.
    * @returns false where another process has added one meanwhile: nothing was added, look again
    */
   append(atMs: number): boolean;
+  /**
+   * Adds an admission without a look at the client's others, for a fraction of what that takes: the
+   * next `lookUp` makes up for it. For bytes that no other process shares.
+   * @param atMs  milliseconds, not before any other of the client
+   */
+  note(client: string, atMs: number): void;
 }
 
 /** The ring in some bytes: zeros for a new one, or what another mapping has written. */
@@ -75,6 +81,8 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
   let newest = 0;
   let nowMs = 0;
   let windowMs = 0;
+  /** The first that is kept of those that were noted and hang in no chain yet; 0: none. */
+  let noted = 0;
 
   const nodeAt = (position: number) => HEADER_WORDS + (position & (slots - 1)) * NODE_WORDS;
   const timeAt = (position: number) => times[nodeAt(position) >> 1]!;
@@ -88,8 +96,16 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
   function lookUp(client: string, atMs: number, forMs: number): number {
     nowMs = atMs;
     windowMs = forMs;
-    low = Bun.hash.murmur32v3(client, seed) | 0;
-    high = Bun.hash.xxHash32(client, seed) | 0;
+    if (noted !== 0) hangNoted();
+    return lookUpKey(lowOf(client), highOf(client));
+  }
+
+  const lowOf = (client: string) => Bun.hash.murmur32v3(client, seed) | 0;
+  const highOf = (client: string) => Bun.hash.xxHash32(client, seed) | 0;
+
+  function lookUpKey(keyLow: number, keyHigh: number): number {
+    low = keyLow;
+    high = keyHigh;
     bucket = heads + (low & (slots / 2 - 1));
     head = Atomics.load(words, bucket);
     last = Atomics.load(words, HEADER_LAST);
@@ -127,12 +143,40 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
   const isAmong = (older: number, than: number, most: number) =>
     isOlder(older, than) && ageOf(older) < windowMs && nthSince(older, newest) < most;
 
-  function append(atMs: number): boolean {
+  const append = (atMs: number) => hang(write(atMs, low, high));
+
+  function note(client: string, atMs: number): void {
+    const position = write(atMs, lowOf(client), highOf(client));
+    if (noted === 0) noted = position;
+    else if ((position - noted) >>> 0 >= kept) noted = (position - kept + 1) | 0 || 1;
+  }
+
+  /** In their order: each chain goes back. */
+  function hangNoted(): void {
+    const end = Atomics.load(words, HEADER_LAST);
+    for (let position = noted; noted !== 0; position = (position + 1) | 0) {
+      if (position === end) noted = 0;
+      const isHung = position === 0 || wordAt(position, NTH) !== 0;
+      if (isHung || ageOf(position) >= windowMs) continue;
+      lookUpKey(wordAt(position, KEY_LOW), wordAt(position, KEY_HIGH));
+      hang(position);
+    }
+  }
+
+  /** @returns the position of a node that hangs in no chain */
+  function write(atMs: number, keyLow: number, keyHigh: number): number {
     const position = takePosition();
     const node = nodeAt(position);
     times[node >> 1] = atMs;
-    words[node + KEY_LOW] = low;
-    words[node + KEY_HIGH] = high;
+    words[node + KEY_LOW] = keyLow;
+    words[node + KEY_HIGH] = keyHigh;
+    words[node + NTH] = 0;
+    return position;
+  }
+
+  /** Puts a node of the client that was looked up at the head of its chain. */
+  function hang(position: number): boolean {
+    const node = nodeAt(position);
     words[node + NEIGHBOUR] = own !== 0 && own === head ? wordAt(own, NEIGHBOUR) : head;
     words[node + PREVIOUS] = newest;
     words[node + JUMP] = newest === 0 ? position : jumpFrom(newest);
@@ -161,7 +205,7 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
     return isPair ? further : previous;
   }
 
-  return { lookUp, timeOf, append };
+  return { lookUp, timeOf, append, note };
 }
 
 const randomInt32 = () => crypto.getRandomValues(new Int32Array(1))[0]! | 1;

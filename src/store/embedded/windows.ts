@@ -9,10 +9,11 @@ export interface Windows {
    */
   admit(client: string, wanted?: number): AdmitResult;
   /**
-   * Counts an admission that was granted elsewhere just now, whatever the limit.
-   * @throws Error as `admit`
+   * Counts an admission that was granted elsewhere, whatever the limit. For windows that no other
+   * process shares.
+   * @param atMs  when, on the clock of the windows, and not before any other of the client
    */
-  note(client: string): void;
+  note(client: string, atMs: number): void;
 }
 
 /** A process that was faster has admitted a client of the same bucket: some nanoseconds' work. */
@@ -46,7 +47,7 @@ export function createWindows(options: WindowsOptions): Windows {
 
   function admitOne(client: string): AdmitResult {
     const nowMs = now();
-    const known = append(client, nowMs, max);
+    const known = append(client, nowMs);
     const granted = known < max ? 1 : 0;
     // Full while the newest `max` admissions are in the window: `note` may have gone beyond.
     const blockerMs = known > 0 ? ring.timeOf(Math.min(known, max)) : nowMs;
@@ -57,16 +58,14 @@ export function createWindows(options: WindowsOptions): Windows {
     };
   }
 
-  const note = (client: string) => void append(client, now(), Number.POSITIVE_INFINITY);
-
   /**
-   * Unless the client has `most` admissions in its window.
+   * Adds an admission, unless the client has `max` in its window.
    * @returns how many it had before
    */
-  function append(client: string, nowMs: number, most: number): number {
+  function append(client: string, nowMs: number): number {
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const known = ring.lookUp(client, nowMs, windowMs);
-      if (known >= most) return known;
+      if (known >= max) return known;
       const newestMs = known > 0 ? ring.timeOf(1) : 0;
       // Not before the newest, which another process's clock may have put later.
       if (ring.append(Math.max(nowMs + doubtMs, newestMs))) return known;
@@ -74,5 +73,5 @@ export function createWindows(options: WindowsOptions): Windows {
     throw new Error(`windows: lost ${TRIES_MAX} races`);
   }
 
-  return { admit, note };
+  return { admit, note: (client, atMs) => ring.note(client, atMs + doubtMs) };
 }

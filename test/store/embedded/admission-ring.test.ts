@@ -31,19 +31,24 @@ test("an admission on a chain that has changed since it was looked at is not add
   expect(one.lookUp("a", 0, 1e6)).toBe(2);
 });
 
-test("keeps the youngest of any clients, as a list of all admissions does", () => {
+test("keeps the youngest of any clients, noted or appended, as a list of them all does", () => {
   const step = fc.record({
     client: fc.nat(40).map((n) => `client ${n}`),
     afterMs: fc.constantFrom(0, 1, 10),
+    /** Of clients that nobody looks up before the next step. */
+    noted: fc.array(
+      fc.nat(40).map((n) => `client ${n}`),
+      { maxLength: 3 },
+    ),
   });
   const window = fc.constantFrom(20, 200, 1e6);
   fc.assert(
     fc.property(fc.array(step, { maxLength: 400 }), window, (steps, windowMs) => {
       const SLOTS = 64;
-      const { lookUp, append, timeOf } = ringOf(SLOTS);
+      const { lookUp, append, timeOf, note } = ringOf(SLOTS);
       const log: { client: string; atMs: number }[] = [];
       let nowMs = 1;
-      for (const { client, afterMs } of steps) {
+      for (const { client, afterMs, noted } of steps) {
         nowMs += afterMs;
         // What is about to be written over is not read any more.
         const own = log
@@ -53,7 +58,8 @@ test("keeps the youngest of any clients, as a list of all admissions does", () =
         expect(found).toBe(own.length);
         if (found > 0) expect([timeOf(1), timeOf(found)]).toEqual([own.at(-1)!.atMs, own[0]!.atMs]);
         append(nowMs);
-        log.push({ client, atMs: nowMs });
+        for (const other of noted) note(other, nowMs);
+        for (const other of [client, ...noted]) log.push({ client: other, atMs: nowMs });
       }
     }),
     { numRuns: 300 },
@@ -72,13 +78,39 @@ test("keeps what is young behind what another process has stamped too early", ()
   }
 });
 
-test("goes on when positions begin again at 0", () => {
+test("keeps the youngest of more that were noted than it has room for", () => {
+  const { lookUp, timeOf, note } = ringOf(256);
+  for (const end of [1_000, 1_100, 10_000]) {
+    for (let i = end - 300; i < end; i++) note(i % 2 === 0 ? "even" : "odd", i);
+    expect(lookUp("even", 0, 1e6)).toBe(120); // Half of 15/16.
+    expect([timeOf(1), timeOf(120)]).toEqual([end - 2, end - 240]);
+    expect(lookUp("odd", 0, 1e6)).toBe(120);
+  }
+});
+
+/** A ring that has given away all but 40 of its positions before they begin again at 0. */
+function ringBeforeZero() {
   const bytes = new Uint8Array(ringBytes(256));
-  new Int32Array(bytes.buffer)[0] = -40; // Given away last: 40 before 2^32.
-  const { lookUp, append } = admissionRingOver(bytes);
+  new Int32Array(bytes.buffer)[0] = -40;
+  return admissionRingOver(bytes);
+}
+
+test("goes on when positions begin again at 0", () => {
+  const { lookUp, append } = ringBeforeZero();
   for (let i = 0; i < 100; i++) {
     expect(lookUp("a", 0, 1e6)).toBe(i);
     append(i + 1);
+  }
+});
+
+test("keeps what was noted before and after positions begin again at 0", () => {
+  for (const noted of [30, 100, 275, 279, 280, 281, 400]) {
+    const { lookUp, note, timeOf } = ringBeforeZero();
+    for (let i = 1; i <= noted; i++) note("a", i);
+    const kept = lookUp("a", 0, 1e6);
+    // 15/16 of the ring's; position 0 is nobody's.
+    expect(kept).toBeOneOf([Math.min(noted, 240), Math.min(noted, 239)]);
+    expect([timeOf(1), timeOf(kept)]).toEqual([noted, noted - kept + 1]);
   }
 });
 

@@ -49,10 +49,10 @@ describe("a window", () => {
 
   test("counts what was admitted elsewhere, also beyond the limit", () => {
     const { ask, note, clock } = windowsAt();
-    for (let i = 0; i < 2; i++) note("a");
+    for (let i = 0; i < 2; i++) note("a", clock.nowMs);
     expect(ask("a", 3)).toMatchObject({ granted: 1, remaining: 0 });
     clock.nowMs += 10_000;
-    for (let i = 0; i < 2; i++) note("a");
+    for (let i = 0; i < 2; i++) note("a", clock.nowMs);
     clock.nowMs += 1_000;
     // Five are in: three must leave before one fits.
     expect(ask("a")).toEqual({ granted: 0, remaining: 0, resetMs: 49_000 });
@@ -64,10 +64,13 @@ describe("a window", () => {
     let nowMs = 0;
     const windows = windowsOf(LIMIT, () => nowMs, 256, 2);
     expect(windows.admit("a", 3)).toMatchObject({ granted: 3, resetMs: 60_000 });
+    for (let i = 0; i < 3; i++) windows.note("b", nowMs);
     nowMs = 60_001;
-    expect(windows.admit("a")).toEqual({ granted: 0, remaining: 0, resetMs: 1 });
+    for (const client of ["a", "b"]) {
+      expect(windows.admit(client)).toEqual({ granted: 0, remaining: 0, resetMs: 1 });
+    }
     nowMs = 60_002;
-    expect(windows.admit("a")).toMatchObject({ granted: 1 });
+    for (const client of ["a", "b"]) expect(windows.admit(client)).toMatchObject({ granted: 1 });
   });
 
   test("is not emptied early where another process's clock is ahead", () => {
@@ -110,7 +113,7 @@ describe("a full ring", () => {
 });
 
 test("gives up where other processes are faster each time", () => {
-  const ring = { lookUp: () => 0, timeOf: () => 0, append: () => false };
+  const ring = { lookUp: () => 0, timeOf: () => 0, append: () => false, note() {} };
   expect(() => createWindows({ limit: LIMIT, ring }).admit("a")).toThrow("lost 1000 races");
 });
 
