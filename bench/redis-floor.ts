@@ -31,11 +31,20 @@ const limiter = createBatcher<string, Verdict>({
     }));
   },
 });
-const ping = async () => void (await limiter.ask("ping"));
+const ask = (client: string) =>
+  new Promise<Verdict>((onReply, onFault) => limiter.ask(client, { onReply, onFault }));
+const ping = async () => void (await ask("ping"));
 if (!(await answersWithin({ ping }, DEADLINE_MS))) throw new Error("Redis does not answer");
 
-listen(async (requestId, client) => {
-  const verdict = await limiter.ask(client);
-  if (!verdict.isAdmitted) return answers.rateLimited(requestId, verdict);
-  return answers.won({ requestId, verdict }, "bidder1", 420_000);
-});
+listen(
+  (requestId, client) =>
+    new Promise((resolve, onFault) =>
+      limiter.ask(client, {
+        onReply(verdict) {
+          if (!verdict.isAdmitted) return resolve(answers.rateLimited(requestId, verdict));
+          resolve(answers.won({ requestId, verdict }, "bidder1", 420_000));
+        },
+        onFault,
+      }),
+    ),
+);

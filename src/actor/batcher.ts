@@ -25,17 +25,20 @@ export interface BatcherOptions<Message, Reply> {
  * grows with the load, and at no load nobody waits.
  */
 export interface Batcher<Message, Reply> {
-  /** @throws MailboxFullError, the message's own error, or what `handle` rejected with. */
-  ask(message: Message): Promise<Reply>;
+  /** A fault is MailboxFullError, the message's own error, or what `handle` rejected with. */
+  ask(message: Message, asker: Asker<Reply>): void;
   hasRoom(): boolean;
   /** Messages waiting or in flight. */
   depth(): number;
 }
 
-interface Waiter<Message, Reply> {
-  message: Message;
-  resolve: (reply: Reply) => void;
-  reject: (fault: unknown) => void;
+/**
+ * Who asks. Told once, by one of the two, which costs less than a promise. Neither may throw: those
+ * behind it in the batch would not be told.
+ */
+export interface Asker<Reply> {
+  onReply(reply: Reply): void;
+  onFault(fault: unknown): void;
 }
 
 export function createBatcher<Message, Reply>(
@@ -43,7 +46,9 @@ export function createBatcher<Message, Reply>(
 ): Batcher<Message, Reply> {
   const { name, capacity, batchMax, handle, paceMs = 0 } = options;
   const { schedule = callLater, now = () => performance.now() } = options;
-  let waiting: Waiter<Message, Reply>[] = [];
+  let waiting: Message[] = [];
+  /** Those who ask, in the order of `waiting`. */
+  let askers: Asker<Reply>[] = [];
   let inFlight = 0;
   let isScheduled = false;
   /** Messages that waited a turn ago. */
@@ -53,12 +58,11 @@ export function createBatcher<Message, Reply>(
   const depth = () => waiting.length + inFlight;
   const hasRoom = () => depth() < capacity;
 
-  function ask(message: Message): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      if (!hasRoom()) return reject(new MailboxFullError(`${name}: ${capacity} waiting`));
-      waiting.push({ message, resolve, reject });
-      if (inFlight === 0 && !isScheduled) scheduleSend();
-    });
+  function ask(message: Message, asker: Asker<Reply>): void {
+    if (!hasRoom()) return asker.onFault(new MailboxFullError(`${name}: ${capacity} waiting`));
+    waiting.push(message);
+    askers.push(asker);
+    if (inFlight === 0 && !isScheduled) scheduleSend();
   }
 
   function scheduleSend(): void {
@@ -78,32 +82,31 @@ export function createBatcher<Message, Reply>(
   function send(): void {
     isScheduled = false;
     sentAtMs = now();
-    const batch = waiting.length > batchMax ? waiting.splice(0, batchMax) : waiting;
-    if (batch === waiting) waiting = [];
+    const [batch, asking] = [waiting, askers];
+    waiting = batch.splice(batchMax);
+    askers = asking.splice(batchMax);
     inFlight = batch.length;
     // Inside a promise, so that a handler that throws at once rejects its batch and no more.
-    new Promise<readonly (Reply | Error)[]>((resolve) => {
-      resolve(handle(batch.map((waiter) => waiter.message)));
-    }).then(
-      (replies) => settle(batch, replies),
-      (fault) => settle(batch, undefined, fault),
+    new Promise<readonly (Reply | Error)[]>((resolve) => resolve(handle(batch))).then(
+      (replies) => settle(asking, replies),
+      (fault) => settle(asking, undefined, fault),
     );
   }
 
   function settle(
-    batch: Waiter<Message, Reply>[],
+    asking: readonly Asker<Reply>[],
     replies: readonly (Reply | Error)[] | undefined,
     fault?: unknown,
   ): void {
     inFlight = 0;
-    batch.forEach(({ resolve, reject }, i) => {
+    asking.forEach((asker, i) => {
       const reply = replies?.[i];
-      if (reply === undefined) reject(fault ?? new Error(`${name}: no reply for message ${i}`));
-      else if (reply instanceof Error) reject(reply);
-      else resolve(reply);
+      const isReply = reply !== undefined && !(reply instanceof Error);
+      if (isReply) asker.onReply(reply);
+      else asker.onFault(reply ?? fault ?? new Error(`${name}: no reply for message ${i}`));
     });
-    // Whoever asks once more on being answered is in the next batch already.
-    if (waiting.length > 0) scheduleSend();
+    // Not where one has asked again on being told: it has seen to that.
+    if (waiting.length > 0 && !isScheduled) scheduleSend();
   }
 
   return { ask, hasRoom, depth };

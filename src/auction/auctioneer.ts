@@ -131,7 +131,7 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
       leftMs: Math.max(0, Math.ceil(deadlineAtMs - startedAtMs)), // Timers know whole ones.
       setTimer,
       clearTimer,
-      onClientGone: offer.onClientGone,
+      onClientGone: (listener) => offer.onClientGone(listener),
       onAnswer(index, answer) {
         answers[index] = answer;
         latenciesMs[index] = now() - startedAtMs;

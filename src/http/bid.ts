@@ -1,5 +1,5 @@
 import { MailboxFullError } from "../actor/actor.ts";
-import type { Auctioneer, HeldAuction, Offer } from "../auction/auctioneer.ts";
+import type { Auctioneer, HeldAuction } from "../auction/auctioneer.ts";
 import type { Device } from "../auction/bidder.ts";
 import type { Catalog, Supply } from "../catalog/catalog.ts";
 import { LimiterClosedError } from "../limiter/fallback.ts";
@@ -10,6 +10,7 @@ import { writeExplanation } from "./bid-explanation.ts";
 import type { ReadBid, ReadBidRequest } from "./bid-request.ts";
 import type { ClientAddresses } from "./client-address.ts";
 import type { Deadlines } from "./deadlines.ts";
+import { type Arrival, PendingBid, type Sockets, type Steps } from "./pending-bid.ts";
 import { problem } from "./problem.ts";
 import type { RequestIdOf } from "./request-id.ts";
 
@@ -35,11 +36,6 @@ export interface BidRouteOptions {
   now?: () => number;
 }
 
-/** Knows the other end of a request's socket, while it is open. */
-export interface Sockets {
-  requestIP(request: Request): { readonly address: string } | null;
-}
-
 /** Answers POST /bid. Every refusal is one line below, in the contract's order. */
 export type HandleBid = (request: Request, sockets: Sockets | null) => Promise<Response>;
 
@@ -50,16 +46,12 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
   const answers = createBidAnswers(limit);
 
   const handleBid: HandleBid = (request, sockets) => {
-    const requestId = requestIdOf(request);
-    return readBid(request, (read) => answer(request, sockets, requestId, read));
+    const arrival = { request, sockets, requestId: requestIdOf(request) };
+    return readBid(request, (read) => answer(arrival, read));
   };
 
-  function answer(
-    request: Request,
-    sockets: Sockets | null,
-    requestId: string,
-    read: ReadBid,
-  ): Response | Promise<Response> {
+  function answer(arrival: Arrival, read: ReadBid): Response | Promise<Response> {
+    const { requestId } = arrival;
     if ("code" in read) return problem(read.code, { requestId, ...read });
     const { supplies, version } = catalog();
     const supply = supplies.get(read.body.supply_id);
@@ -69,40 +61,43 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     if (!hasRoom) return answers.problem("overloaded", unadmitted, OVERLOADED);
 
     const arrivedAtMs = now();
-    const asked = limiter?.admit(clientFrom(request, sockets));
+    const client = limiter ? clientOf(arrival) : "";
+    const verdict = limiter?.admit(client);
     // Known from memory: most refusals are, and need none of what an auction is held for.
-    if (asked && !(asked instanceof Promise) && !asked.isAdmitted) return refuse(requestId, asked);
-    const bid: PendingBid = {
-      requestId,
-      verdict: undefined,
-      isExplained: explains && asksWhy(request),
-      auctionId: requestId,
+    if (verdict && !verdict.isAdmitted) return refuse(requestId, verdict);
+    const bid = new PendingBid(arrival, steps, {
       supply,
       catalogVersion: version,
       country: read.country,
       arrivedAtMs,
       tmaxMs: read.body.tmax ?? tmaxDefaultMs,
-      isAbandoned: false,
-      device: () => deviceOf(request, sockets),
-      onClientGone: (listener) => listenForAbort(request.signal, listener),
-    };
-    const answered =
-      asked instanceof Promise
-        ? asked.then(
-            (verdict) => decide(bid, verdict),
-            (fault) => withoutVerdict(bid, fault),
-          )
-        : decide(bid, asked);
-    // What is answered from memory has nothing to wait for.
-    return answered instanceof Promise ? deadlines.guard(answered, () => giveUp(bid)) : answered;
+      isExplained: explains && asksWhy(arrival.request),
+    });
+    if (!limiter || verdict) return inTime(bid, decide(bid, verdict));
+    const answered = wait(bid); // First: the limiter may tell at once.
+    limiter.ask(client, bid);
+    return answered;
   }
 
-  const clientFrom = (request: Request, sockets: Sockets | null) =>
-    clients.keyOf(sockets?.requestIP(request)?.address, request.headers.get("x-forwarded-for"));
+  function inTime(bid: PendingBid, answered: Response | Promise<Response>) {
+    if (!(answered instanceof Promise)) return answered; // From memory: nobody waits.
+    const waited = wait(bid);
+    bid.settle(answered);
+    return waited;
+  }
 
-  const deviceOf = (request: Request, sockets: Sockets | null): Device => ({
-    ip: clients.ipOf(sockets?.requestIP(request)?.address, request.headers.get("x-forwarded-for")),
-    userAgent: request.headers.get("user-agent") ?? undefined,
+  function wait(bid: PendingBid): Promise<Response> {
+    deadlines.enter(bid);
+    return bid.wait();
+  }
+
+  const addressOf = ({ request, sockets }: Arrival) => sockets?.requestIP(request)?.address;
+  const forwardedFor = ({ request }: Arrival) => request.headers.get("x-forwarded-for");
+  const clientOf = (arrival: Arrival) => clients.keyOf(addressOf(arrival), forwardedFor(arrival));
+
+  const deviceOf = (arrival: Arrival): Device => ({
+    ip: clients.ipOf(addressOf(arrival), forwardedFor(arrival)),
+    userAgent: arrival.request.headers.get("user-agent") ?? undefined,
   });
 
   /** @param verdict  undefined when the limiter is off */
@@ -120,7 +115,7 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     return answers.rateLimited(requestId, verdict);
   }
 
-  function withoutVerdict(bid: PendingBid, fault: unknown): Response {
+  function refuseUndecided(bid: PendingBid, fault: unknown): Response {
     auctioneer.release();
     const isRefusal = fault instanceof MailboxFullError || fault instanceof LimiterClosedError;
     if (isRefusal) return answers.problem("overloaded", bid, OVERLOADED);
@@ -139,28 +134,10 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     return answers.won(bid, supply.bidders[winner]!.id, clearingPriceMicros, why);
   }
 
-  /** The deadline answers instead: whatever is still to come is not counted. */
-  function giveUp(bid: PendingBid): Response {
-    bid.isAbandoned = true;
-    return answers.problem("deadline", bid, GIVEN_UP);
-  }
+  const giveUp = (bid: PendingBid) => answers.problem("deadline", bid, GIVEN_UP);
 
+  const steps: Steps = { decide, refuseUndecided, giveUp, deviceOf };
   return handleBid;
-}
-
-/** A bid that is being answered; at the same time what its auction is held for. */
-interface PendingBid extends Offer {
-  readonly requestId: string;
-  /** Of the limiter, once it has answered. */
-  verdict: Verdict | undefined;
-  readonly isExplained: boolean;
-  isAbandoned: boolean;
-}
-
-/** Also of a client that has gone already, while the limiter was asked: that is told no more. */
-function listenForAbort(signal: AbortSignal, listener: () => void): void {
-  if (signal.aborted) listener();
-  else signal.addEventListener("abort", listener);
 }
 
 /** Of the query alone: the host in front of it is the client's word, and may be none. */

@@ -1,20 +1,38 @@
-/** A bound on how long a handler may take, without a timer per request. */
+/** A bound on how long answers may take, without a timer for each. */
 export interface Deadlines {
-  /** Settles as `work` does, or with `onExpired()` when the budget is over first. */
-  guard<T>(work: Promise<T>, onExpired: () => T): Promise<T>;
+  /** From now on the answer has the budget, and expires when it is over. */
+  enter(answer: Guarded): void;
   stop(): void;
 }
 
-/** One that waits, between the one that began before it and the one that began after. */
-interface Guarded {
-  expiresAtMs: number;
-  expire: () => void;
-  before: Guarded;
-  after: Guarded;
+/**
+ * One that is waited for, between the one that began before it and the one that began after. A
+ * class, to be extended by what has to be kept of the request: nothing more is made for each.
+ */
+export abstract class Guarded {
+  expiresAtMs = Number.POSITIVE_INFINITY;
+  before: Guarded = this;
+  after: Guarded = this;
+
+  /** The budget is over. Called at most once, not where it has left before, and may not throw. */
+  abstract expire(): void;
+
+  /** Is waited for no more. Once more does no harm: one that has left stands between itself. */
+  leave(): void {
+    this.before.after = this.after;
+    this.after.before = this.before;
+    this.before = this;
+    this.after = this;
+  }
+}
+
+/** Both ends of the list: one that never expires. */
+class Ends extends Guarded {
+  override expire(): void {}
 }
 
 /**
- * @param budgetMs  the same for every request, so that those that began first expire first
+ * @param budgetMs  the same for every answer, so that those that began first expire first
  * @param everyMs   how often is looked, and so how late an expiry may be
  */
 export function createDeadlines(
@@ -22,53 +40,26 @@ export function createDeadlines(
   everyMs = 50,
   now: () => number = () => performance.now(),
 ): Deadlines {
-  // Both ends of the list. Who settles leaves it at once: it holds the whole request in memory.
-  const ends = { expiresAtMs: Number.POSITIVE_INFINITY, expire() {} } as Guarded;
-  ends.before = ends;
-  ends.after = ends;
+  // Who is answered leaves it at once: it holds the whole request in memory.
+  const ends = new Ends();
   const timer = setInterval(sweep, everyMs);
 
   function sweep(): void {
     const nowMs = now();
     while (ends.after.expiresAtMs <= nowMs) {
       const { after: expired } = ends;
-      leave(expired);
+      expired.leave();
       expired.expire();
     }
   }
 
-  function enter(expire: () => void): Guarded {
-    const last = ends.before;
-    const guarded = { expiresAtMs: now() + budgetMs, expire, before: last, after: ends };
-    last.after = guarded;
-    ends.before = guarded;
-    return guarded;
+  function enter(answer: Guarded): void {
+    answer.expiresAtMs = now() + budgetMs;
+    answer.before = ends.before;
+    answer.after = ends;
+    ends.before.after = answer;
+    ends.before = answer;
   }
 
-  /** Once more does no harm: one that has left stands between itself. */
-  function leave(guarded: Guarded): void {
-    const { before, after } = guarded;
-    before.after = after;
-    after.before = before;
-    guarded.before = guarded;
-    guarded.after = guarded;
-  }
-
-  function guard<T>(work: Promise<T>, onExpired: () => T): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const guarded = enter(() => resolve(onExpired()));
-      work.then(
-        (value) => {
-          leave(guarded);
-          resolve(value);
-        },
-        (fault) => {
-          leave(guarded);
-          reject(fault);
-        },
-      );
-    });
-  }
-
-  return { guard, stop: () => clearInterval(timer) };
+  return { enter, stop: () => clearInterval(timer) };
 }

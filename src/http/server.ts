@@ -1,7 +1,8 @@
 import { Elysia } from "elysia";
-import type { HandleBid, Sockets } from "./bid.ts";
+import type { HandleBid } from "./bid.ts";
 import { BODY_BYTES_MAX } from "./bid-request.ts";
 import { createDocs } from "./docs.ts";
+import type { Sockets } from "./pending-bid.ts";
 import { problem } from "./problem.ts";
 import type { RequestIdOf } from "./request-id.ts";
 import type { HandleStat } from "./stat.ts";

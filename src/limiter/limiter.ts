@@ -1,4 +1,4 @@
-import { createBatcher } from "../actor/batcher.ts";
+import { type Asker, createBatcher } from "../actor/batcher.ts";
 import type { AdmitEntry } from "../store/store.ts";
 import type { DenyCache } from "./deny-cache.ts";
 import type { GuardedResult } from "./fallback.ts";
@@ -35,17 +35,19 @@ export const BATCH_MAX = 128;
 
 /** Decides which requests go on. */
 export interface Limiter {
+  /** The verdict where it is at hand, else undefined: then `ask`. Never throws. */
+  admit(client: string): Verdict | undefined;
   /**
-   * The verdict at once where it is known, else when the store has answered. Never throws; rejects
-   * with MailboxFullError, or with what kept the store or the windows from a verdict.
+   * Tells the verdict when there is one, maybe before it returns. A fault is MailboxFullError, or
+   * what kept the store or the windows from a verdict.
    */
-  admit(client: string): Verdict | Promise<Verdict>;
+  ask(client: string, asker: Asker<Verdict>): void;
   hasRoom(): boolean;
 }
 
 /** The limiter actor: everyone who waits in its mailbox is admitted by one call of the store. */
 export function createLimiter(options: LimiterOptions): Limiter {
-  const { admit: ask, denied, capacity, batchMax = BATCH_MAX, schedule } = options;
+  const { admit: admitInStore, denied, capacity, batchMax = BATCH_MAX, schedule } = options;
   const { now = () => performance.now() } = options;
   const batcher = createBatcher<string, Verdict>({
     name: "limiter",
@@ -57,10 +59,9 @@ export function createLimiter(options: LimiterOptions): Limiter {
     ...(schedule && { schedule }),
   });
 
-  function admit(client: string): Verdict | Promise<Verdict> {
+  function admit(client: string): Verdict | undefined {
     const waitMs = denied.waitMs(client);
-    if (waitMs > 0) return { isAdmitted: false, remaining: 0, resetMs: waitMs };
-    return batcher.ask(client);
+    return waitMs > 0 ? { isAdmitted: false, remaining: 0, resetMs: waitMs } : undefined;
   }
 
   async function decide(clients: readonly string[]): Promise<Verdict[]> {
@@ -76,7 +77,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
       return known;
     });
     const askedAtMs = now();
-    const results = await ask(entries);
+    const results = await admitInStore(entries);
     const given: number[] = entries.map(({ client }, place) => {
       const { remaining, isLocal, resetMs } = results[place]!;
       // Full, whether by these requests or before them: nothing fits until the oldest leaves.
@@ -86,7 +87,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
     return placeOf.map((place) => nextVerdict(results[place]!, given[place]!++));
   }
 
-  return { admit, hasRoom: batcher.hasRoom };
+  return { admit, ask: batcher.ask, hasRoom: batcher.hasRoom };
 }
 
 /**

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { MailboxFullError } from "../../src/actor/actor.ts";
 import { createBatcher } from "../../src/actor/batcher.ts";
+import { askOf } from "../support/asking.ts";
 
 /** A batcher whose batches are answered by hand: returns it and the batches it has sent. */
 function manualBatcher(capacity = 100, batchMax = 100, paceMs = 0) {
@@ -27,6 +28,8 @@ function manualBatcher(capacity = 100, batchMax = 100, paceMs = 0) {
   });
   return {
     ...batcher,
+    ask: askOf(batcher),
+    tell: batcher.ask,
     clock,
     /** How long the batcher wanted to wait, each time. */
     waits,
@@ -135,6 +138,30 @@ describe("batcher", () => {
     await settle(0);
     start();
     expect(batches()).toEqual([["a"], ["b", "a again"]]);
+  });
+
+  test("sends nobody twice who asks again while being told", async () => {
+    const { tell, start, batches, settle, depth, waits } = manualBatcher();
+    const told: string[] = [];
+    const onFault = () => {};
+    const again = { onReply: (reply: string) => void told.push(reply), onFault };
+    tell("a", {
+      onReply(reply) {
+        told.push(reply);
+        tell("a again", again);
+      },
+      onFault,
+    });
+    tell("b", again);
+    start();
+    const scheduled = waits.length;
+    await settle(0);
+    expect(waits.length).toBe(scheduled + 1);
+    start();
+    expect(batches()).toEqual([["a", "b"], ["a again"]]);
+    await settle(1);
+    expect(told).toEqual(["a", "b", "a again"]);
+    expect(depth()).toBe(0);
   });
 
   test("collects the next batch while one is in flight, and never sends two at once", async () => {

@@ -9,6 +9,7 @@ import { createRequestIds } from "../../src/http/request-id.ts";
 import { LimiterClosedError } from "../../src/limiter/fallback.ts";
 import type { Verdict } from "../../src/limiter/limiter.ts";
 import { holdScripted } from "../support/auctions.ts";
+import { until } from "../support/until.ts";
 
 const catalog = buildCatalog(
   {
@@ -42,6 +43,7 @@ function bidRoute(given: Given = {}) {
   const admitted: string[] = [];
   const offers: Offer[] = [];
   const places = { reserved: 0, released: 0 };
+  let verdict: Verdict | Promise<Verdict>;
   let expire = () => {};
   const handleBid = createBidRoute({
     readBid: createBidReader(5_000),
@@ -52,7 +54,14 @@ function bidRoute(given: Given = {}) {
     limiter: {
       admit(client) {
         admitted.push(client);
-        return admit(client);
+        verdict = admit(client);
+        return verdict instanceof Promise ? undefined : verdict;
+      },
+      ask(_, asker) {
+        (verdict as Promise<Verdict>).then(
+          (reply) => asker.onReply(reply),
+          (fault) => asker.onFault(fault),
+        );
       },
       hasRoom: () => limiterHasRoom,
     },
@@ -71,11 +80,9 @@ function bidRoute(given: Given = {}) {
       drain: async () => {},
     },
     deadlines: {
-      guard: <T>(work: Promise<T>, onExpired: () => T) =>
-        new Promise<T>((resolve, reject) => {
-          expire = () => resolve(onExpired());
-          work.then(resolve, reject);
-        }),
+      enter(answer) {
+        expire = () => answer.expire();
+      },
       stop: () => {},
     },
     tmaxDefaultMs: 200,
@@ -323,6 +330,33 @@ describe("a bid that takes too long", () => {
     expect(await response.json()).toMatchObject({ code: "deadline", request_id: "p-1" });
     expect(offers[0]!.isAbandoned).toBe(true);
   });
+
+  test.each<[string, (asked: PromiseWithResolvers<Verdict>) => void]>([
+    ["admits", (asked) => asked.resolve(ADMITTED)],
+    ["refuses", (asked) => asked.resolve(REFUSED)],
+    ["fails", (asked) => asked.reject(new Error("away"))],
+  ])(
+    "is answered 503 deadline when the limiter %s later, and gives its place back",
+    async (_, end) => {
+      const asked = Promise.withResolvers<Verdict>();
+      const { handleBid, admitted, offers, places, expire } = bidRoute({
+        admit: () => asked.promise,
+        async hold({ isAbandoned }) {
+          if (isAbandoned) places.released++; // As an auctioneer does.
+          return undefined;
+        },
+      });
+      const answered = handleBid(bidRequest(), SOCKETS);
+      await until("the limiter is asked", () => admitted.length > 0);
+      expire();
+      expect((await answered).status).toBe(503);
+      end(asked);
+      await until("its place is free", () => places.released > 0);
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(places).toEqual({ reserved: 1, released: 1 });
+      expect(offers.every(({ isAbandoned }) => isAbandoned)).toBe(true);
+    },
+  );
 
   test("is answered 503 deadline, and not logged, when its auction was given up", async () => {
     const told: HeldAuction[] = [];

@@ -4,6 +4,7 @@ import { MailboxFullError } from "../../src/actor/actor.ts";
 import { createDenyCache } from "../../src/limiter/deny-cache.ts";
 import { createLimiter, type Verdict } from "../../src/limiter/limiter.ts";
 import type { AdmitEntry, AdmitResult } from "../../src/store/store.ts";
+import { verdictOf } from "../support/asking.ts";
 import { admitIn, windowsOf } from "../support/windows.ts";
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -35,6 +36,7 @@ function manualLimiter({ capacity = 100, batchMax }: Setup = {}) {
   });
   return {
     ...limiter,
+    admit: verdictOf(limiter),
     sent,
     send: () => {
       while (due.length > 0) for (const run of due.splice(0)) run();
@@ -228,7 +230,7 @@ describe("limiter with windows as its store", () => {
           let nowMs = 0;
           const now = () => nowMs;
           const windows = windowsOf({ max, windowMs: WINDOW_MS }, now, 256);
-          const { admit } = createLimiter({
+          const limiter = createLimiter({
             admit: async (entries) => entries.map(admitIn(windows)),
             denied: createDenyCache(1, now),
             capacity: 100,
@@ -236,6 +238,7 @@ describe("limiter with windows as its store", () => {
             now,
             schedule: queueMicrotask,
           });
+          const admit = verdictOf(limiter);
           const admittedAt = new Map<string, number[]>([
             ["a", []],
             ["b", []],
@@ -269,7 +272,7 @@ describe("limiter with windows as its store", () => {
         const now = () => nowMs;
         const windows = windowsOf({ max, windowMs: WINDOW_MS }, now, 256);
         const answers: (() => void)[] = [];
-        const { admit } = createLimiter({
+        const limiter = createLimiter({
           admit(entries) {
             const results = entries.map(admitIn(windows)); // Decided now, told later.
             return new Promise((resolve) => answers.push(() => resolve(results)));
@@ -279,6 +282,7 @@ describe("limiter with windows as its store", () => {
           now,
           schedule: queueMicrotask,
         });
+        const admit = verdictOf(limiter);
         const admitted: { client: string; fromMs: number; toMs: number }[] = [];
         for (const { kind, client: number, ms } of steps) {
           const client = `${number}`;

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { type OpenLimiterOptions, openLimiter } from "../../src/limiter/open-limiter.ts";
+import { verdictOf } from "../support/asking.ts";
 import { windowsOf } from "../support/windows.ts";
 
 const LIMIT = { max: 1, windowMs: 60_000 };
@@ -45,7 +46,7 @@ test("with a store asks it, does what the setting says while it is away, and clo
   });
   const { limiter, withoutStore, stop } = open({ openStore });
   expect(withoutStore).toBe("closed");
-  await expect(limiter!.admit("a") as Promise<unknown>).rejects.toThrow("store is away");
+  await expect(verdictOf(limiter!)("a") as Promise<unknown>).rejects.toThrow("store is away");
   expect(isClosed).toBe(false);
   stop();
   expect(isClosed).toBe(true);
