@@ -31,9 +31,7 @@ const limiter = createBatcher<string, Verdict>({
     }));
   },
 });
-const ask = (client: string) =>
-  new Promise<Verdict>((onReply, onFault) => limiter.ask(client, { onReply, onFault }));
-const ping = async () => void (await ask("ping"));
+const ping = async () => void (await windows.admit([{ client: "ping", wanted: 1 }]));
 if (!(await answersWithin({ ping }, DEADLINE_MS))) throw new Error("Redis does not answer");
 
 listen(
