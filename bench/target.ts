@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { WORKER_ENVIRONMENT } from "../src/processes/worker-process.ts";
+import { workerEnvironment } from "../src/processes/worker-environment.ts";
 import type { Child, ChildGroup } from "./children.ts";
 import { LISTENING } from "./listening.ts";
 
@@ -37,7 +37,7 @@ export async function startPlain(
   const redis = asksRedis ? await startRedis(children) : undefined;
   const redisPids = redis ? [redis.child.pid] : [];
   const environment = {
-    ...(hasWorkerEnvironment && WORKER_ENVIRONMENT),
+    ...(hasWorkerEnvironment && workerEnvironment(redis !== undefined)),
     ...(redis && { REDIS_URL: redis.url }),
   };
   let port = "0";

@@ -1,7 +1,9 @@
 import type { Subprocess } from "bun";
+import { redisUrl } from "../config-views.ts";
 import type { Order, Report, StartOrder } from "./messages.ts";
 import { createPulse } from "./pulse.ts";
 import type { WorkerEnd } from "./restart-policy.ts";
+import { workerEnvironment } from "./worker-environment.ts";
 
 /**
  * One that starts loads its modules and writes out its journal without a word, and holds no
@@ -9,14 +11,6 @@ import type { WorkerEnd } from "./restart-policy.ts";
  * many times the others' silence, 15 s.
  */
 const START_PATIENCE = 7.5;
-
-/** What a worker runs with, unless the environment says otherwise. */
-export const WORKER_ENVIRONMENT = {
-  NODE_ENV: "production",
-  // Milliseconds. Bun's allocator gives holes in its pages back so often that under load it costs
-  // 8 % of a bid; once a second keeps a worker as small.
-  MIMALLOC_PURGE_HOLES_MIN_INTERVAL: "1000",
-};
 
 type WorkerState = "starting" | "serving" | "stopping" | "ended";
 
@@ -69,7 +63,7 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
   let readyAtMs: number | undefined;
 
   const child: Subprocess = Bun.spawn([process.execPath, Bun.main, "worker"], {
-    env: { ...WORKER_ENVIRONMENT, ...process.env },
+    env: { ...workerEnvironment(redisUrl(order.config) !== undefined), ...process.env },
     stdin: "ignore",
     stdout: "inherit",
     stderr: "inherit",
