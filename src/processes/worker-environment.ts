@@ -10,13 +10,13 @@ export const workerEnvironment = (hasRedis: boolean, bunVersion = Bun.version) =
   // Milliseconds. Bun's allocator gives holes in its pages back so often that under load it costs
   // 8 % of a bid; once a second keeps a worker as small.
   MIMALLOC_PURGE_HOLES_MIN_INTERVAL: "1000",
-  ...(bunVersion === MEASURED_BUN && heapSettings(hasRedis)),
+  ...(hasRedis && bunVersion === MEASURED_BUN && HEAP_OF_WAITING),
 });
 
-const heapSettings = (hasRedis: boolean) => ({
-  // No thread that fetches what a collection gave back ahead of the next bids: 0.96 of a bid's CPU.
+/** Bids that wait outlive collections. Both: 0.97 of a bid's CPU, and a worker 13 MiB smaller. */
+const HEAP_OF_WAITING = {
+  // No thread that fetches what a collection gave back ahead of the next bids.
   BUN_JSC_useWarmUpMarkedBlocks: "0",
-  // Bytes between two collections. Bids that wait for Redis outlive them; without a bound a worker
-  // holds 12 MiB more, for the same CPU. Those that are answered at once cost less without one.
-  ...(hasRedis && { BUN_JSC_gcMaxHeapSize: "12000000" }),
-});
+  // Bytes between two collections.
+  BUN_JSC_gcMaxHeapSize: "12000000",
+};
