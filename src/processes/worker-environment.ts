@@ -3,7 +3,7 @@ const MEASURED_BUN = "1.4.5";
 
 /**
  * What a worker runs with, unless the environment says otherwise.
- * @param hasRedis  whether bids wait for Redis
+ * @param hasRedis  whether its store is Redis, and not the embedded one
  */
 export const workerEnvironment = (hasRedis: boolean, bunVersion = Bun.version) => ({
   NODE_ENV: "production",

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { workerEnvironment } from "../../src/processes/worker-environment.ts";
 
 test.each([true, false])(
-  "this Bun knows what it is given with Redis (%p): else it ends",
+  "this Bun starts with all that a worker is given, with Redis: %p",
   (hasRedis) => {
     const env = workerEnvironment(hasRedis);
 
