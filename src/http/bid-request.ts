@@ -36,7 +36,10 @@ export type ReadBid =
   | { readonly body: BidBody; readonly country: string }
   | { readonly code: ProblemCode; readonly detail: string; readonly violations?: Violation[] };
 
-/** Answers a request by what it holds: handed over, not awaited, which is a promise less a bid. */
+/**
+ * Answers a request by what it holds: handed over, not awaited, which is a promise less a bid.
+ * Whatever fails rejects; nothing is thrown at once.
+ */
 export type ReadBidRequest = <Answer>(
   request: Request,
   answer: (read: ReadBid) => Answer | Promise<Answer>,
@@ -75,7 +78,7 @@ export function createBidReader(tmaxMax: number): ReadBidRequest {
 
   return (request, answer) => {
     const isReadable = isJson(request.headers.get("content-type"));
-    if (!isReadable) return Promise.resolve(answer(UNSUPPORTED));
+    if (!isReadable) return Promise.resolve(UNSUPPORTED).then(answer);
     return request.json().then(
       (body: unknown) => answer(check(body, request.headers.get("x-country"))),
       () => answer(MALFORMED),

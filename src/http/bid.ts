@@ -37,7 +37,7 @@ export interface BidRouteOptions {
 }
 
 /** Answers POST /bid. Every refusal is one line below, in the contract's order. */
-export type HandleBid = (request: Request, sockets: Sockets | null) => Promise<Response>;
+export type HandleBid = (request: Request, sockets: Sockets) => Promise<Response>;
 
 export function createBidRoute(options: BidRouteOptions): HandleBid {
   const { readBid, requestIdOf, clients, catalog, limiter, auctioneer, deadlines } = options;
@@ -91,7 +91,7 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     return bid.wait();
   }
 
-  const addressOf = ({ request, sockets }: Arrival) => sockets?.requestIP(request)?.address;
+  const addressOf = ({ request, sockets }: Arrival) => sockets.requestIP(request)?.address;
   const forwardedFor = ({ request }: Arrival) => request.headers.get("x-forwarded-for");
   const clientOf = (arrival: Arrival) => clients.keyOf(addressOf(arrival), forwardedFor(arrival));
 

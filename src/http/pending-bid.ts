@@ -13,7 +13,7 @@ export interface Sockets {
 /** A request for a bid, whoever sent it. */
 export interface Arrival {
   readonly request: Request;
-  readonly sockets: Sockets | null;
+  readonly sockets: Sockets;
   readonly requestId: string;
 }
 

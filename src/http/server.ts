@@ -41,7 +41,6 @@ export function createServer(options: ServerOptions): Server {
   }
   let isDraining = false;
   let isClosing = false;
-  let sockets: Sockets | null = null;
 
   /** The last touch on every answer of ours. */
   function send(response: Response): Response {
@@ -49,23 +48,25 @@ export function createServer(options: ServerOptions): Server {
     return response;
   }
 
+  function bid(request: Request, sockets: Sockets): Response | Promise<Response> {
+    if (isClosing) return send(shuttingDown(requestIdOf(request)));
+    return handleBid(request, sockets).then(send, (fault) => send(fail(request, fault)));
+  }
+
   const app = new Elysia({
-    serve: { maxRequestBodySize: BODY_BYTES_MAX, idleTimeout: IDLE_SECONDS, reusePort: true },
+    serve: {
+      maxRequestBodySize: BODY_BYTES_MAX,
+      idleTimeout: IDLE_SECONDS,
+      reusePort: true,
+      // Elysia hands it to Bun as it is. A route of its own makes a context and one more promise
+      // for each request: 6 % of a bid's CPU.
+      routes: { "/bid": { POST: bid } },
+    },
     precompile: true,
     strictPath: true,
   })
-    .onError(({ request, code, error }) => {
-      if (code !== "NOT_FOUND") onFault(error);
-      return send(refuse(request, code === "NOT_FOUND"));
-    })
-    .post(
-      "/bid",
-      // Without `server` of the context, which Elysia defines anew for each request.
-      ({ request }) => {
-        if (isClosing) return send(shuttingDown(requestIdOf(request)));
-        return handleBid(request, sockets).then(send);
-      },
-      { parse: "none" },
+    .onError(({ request, code, error }) =>
+      send(code === "NOT_FOUND" ? refuseRoute(request) : fail(request, error)),
     )
     .get("/stat", async ({ request, query }) => send(await handleStat(request, query.supply)))
     .get("/livez", ({ request }) => send(handleLive(request)))
@@ -85,9 +86,13 @@ export function createServer(options: ServerOptions): Server {
     });
   }
 
-  function refuse(request: Request, isUnknownRoute: boolean): Response {
+  function fail(request: Request, fault: unknown): Response {
+    onFault(fault);
+    return problem("internal", { requestId: requestIdOf(request), detail: "It has been logged." });
+  }
+
+  function refuseRoute(request: Request): Response {
     const requestId = requestIdOf(request);
-    if (!isUnknownRoute) return problem("internal", { requestId, detail: "It has been logged." });
     const allow = methods.get(pathOf(request.url));
     if (allow === undefined) return problem("not_found", { requestId, detail: "See /docs." });
     const detail = `This path answers ${allow}.`;
@@ -96,7 +101,6 @@ export function createServer(options: ServerOptions): Server {
 
   function listen(): void {
     app.listen({ hostname: options.hostname, port: options.port, reusePort: true });
-    sockets = app.server;
   }
 
   async function stop(graceMs: number): Promise<void> {

@@ -29,7 +29,7 @@ function pendingBid(given: Partial<Steps> = {}, signal?: AbortSignal) {
   };
   const arrival: Arrival = {
     request: new Request("http://x/bid", signal ? { signal } : {}),
-    sockets: null,
+    sockets: { requestIP: () => null },
     requestId: "p-1",
   };
   const bid = new PendingBid(arrival, steps, WISH);
