@@ -82,7 +82,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: ANSWER_FLOOR,
-    about: "the 429 of one-client on plain Elysia, with no service behind it",
+    about: "the 429 of one-client on a route like the service's, with nothing behind it",
     plain: { file: "answer-floor.ts", hasWorkerEnvironment: true },
     clients: "one",
     answers: { rate_limited: [1, 1] },
@@ -104,7 +104,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: REDIS_FLOOR,
-    about: "the 200 of distinct-redis on plain Elysia, admitted by Redis, no service behind it",
+    about:
+      "the 200 of distinct-redis on a route like the service's, admitted by Redis, nothing else behind it",
     plain: { file: "redis-floor.ts", hasWorkerEnvironment: true, asksRedis: true },
     clients: "distinct",
     answers: { "200": [1, 1] },
