@@ -1,3 +1,5 @@
+import type { Plan } from "./rounds.ts";
+import { REFERENCE } from "./scenarios.ts";
 import type { Row } from "./summary.ts";
 
 /** One row of this run beside the same row of an earlier one. */
@@ -12,8 +14,8 @@ export interface Difference {
 }
 
 type BaselineRow = Pick<Row, "scenario" | "connections"> & {
-  readonly pacedBy?: string;
-  readonly ratio?: { readonly median: number };
+  readonly pacedBy?: string | undefined;
+  readonly ratio?: { readonly median: number } | undefined;
 };
 
 /**
@@ -31,6 +33,22 @@ export async function readBaseline(path: string): Promise<readonly BaselineRow[]
     throw new Error(`baseline ${path}: expected results of bun bench --json with the reference`);
   }
   return rows;
+}
+
+/**
+ * @throws Error when nothing that will be measured, besides the reference, is in the baseline: a
+ *   comparison with nothing finds no regression
+ */
+export function expectCommonRows(
+  baseline: readonly BaselineRow[],
+  { scenarios, connections }: Pick<Plan, "scenarios" | "connections">,
+): void {
+  const names = scenarios.map(({ name }) => name).filter((name) => name !== REFERENCE);
+  const isCommon = (row: BaselineRow) =>
+    row.ratio && names.includes(row.scenario) && connections.includes(row.connections);
+  if (!baseline.some(isCommon)) {
+    throw new Error("the baseline has none of these scenarios at so many connections");
+  }
 }
 
 /**

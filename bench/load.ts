@@ -1,4 +1,4 @@
-import autocannon from "autocannon";
+import autocannon, { type Client } from "autocannon";
 import { build, type Histogram } from "hdr-histogram-js";
 import { createPace, type Pace } from "./pace.ts";
 import { prepareClients, type Traffic } from "./traffic.ts";
@@ -52,6 +52,7 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
   const note = (kind: string, count = 1) => answers.set(kind, (answers.get(kind) ?? 0) + count);
   const pace = rate === undefined ? undefined : createPace({ rate, connections, seconds });
   const prepare = prepareClients(traffic);
+  const lost: (() => number)[] = [];
   let requests = 0;
   let status = 0;
 
@@ -68,6 +69,7 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
         setupClient(client) {
           prepare(client);
           pace?.take(client);
+          lost.push(watchLost(client));
         },
         // Called right after the event below, with the body of the same answer.
         verifyBody: (body) => {
@@ -90,7 +92,9 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
 
   const wallSeconds = (performance.now() - startedMs) / 1000;
   const { user, system } = process.cpuUsage(cpuBefore);
-  const unanswered = (pace?.planned() ?? requests) - requests;
+  const unanswered = pace
+    ? pace.planned() - requests
+    : lost.reduce((sum, ofClient) => sum + ofClient(), 0);
   if (unanswered > 0) note("unanswered", unanswered);
   return {
     requests,
@@ -102,6 +106,18 @@ export async function runLoad(options: LoadOptions): Promise<Load> {
     isOutside: false,
     wallSeconds,
   };
+}
+
+/**
+ * How many requests of a closed loop have gone without an answer: autocannon connects again when
+ * its target hangs up, and says nothing. One is still under way at the end.
+ */
+function watchLost(client: Client): () => number {
+  let unanswered = 0;
+  const events: NodeJS.EventEmitter = client;
+  events.on("request", () => unanswered++);
+  events.on("response", () => unanswered--);
+  return () => Math.max(0, unanswered - 1);
 }
 
 const createLatencies = () =>

@@ -1,4 +1,4 @@
-import { compareWith, readBaseline } from "./baseline.ts";
+import { compareWith, expectCommonRows, readBaseline } from "./baseline.ts";
 import { createChildren } from "./children.ts";
 import { createCpuClock } from "./cpu.ts";
 import { type Order, readOrder } from "./options.ts";
@@ -29,6 +29,7 @@ async function bench(order: Order): Promise<number> {
   try {
     // Before the load: who mistypes a path should not wait for it.
     const baseline = order.baseline ? await readBaseline(order.baseline) : undefined;
+    if (baseline) expectCommonRows(baseline, plan);
     const tools = { children, clock: createCpuClock(), say };
     const { variants, problems } = await runRounds(plan, tools);
     const soak = soakSeconds ? await runSoak(plan, tools, soakSeconds) : undefined;
@@ -45,7 +46,7 @@ async function bench(order: Order): Promise<number> {
     const results = describeRun(plan, { rows, soaks, targets });
     if (json) await Bun.write(json, `${JSON.stringify(results, null, 2)}\n`);
     if (html) await Bun.write(html, await writePage(results));
-    const regressions = differences.filter(({ percent }) => percent > order.regressionMax);
+    const regressions = differences.filter(({ percent }) => !(percent <= order.regressionMax));
     for (const { scenario, connections, percent } of regressions) {
       say(`regression: ${scenario}, ${connections} connections: ${percent.toFixed(1)} % above`);
     }

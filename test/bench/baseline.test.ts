@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compareWith, readBaseline } from "../../bench/baseline.ts";
+import { compareWith, expectCommonRows, readBaseline } from "../../bench/baseline.ts";
+import { SCENARIOS } from "../../bench/scenarios.ts";
 
 let dir: string;
 beforeAll(() => {
@@ -42,6 +43,22 @@ test("a file that is no result, or has none to compare, is refused by name", asy
   const path = await save({ rows: [row("one-client")] });
   expect(readBaseline(path)).rejects.toThrow(`baseline ${path}`);
   expect(readBaseline(join(dir, "nothing.json"))).rejects.toThrow("nothing.json");
+});
+
+test("a baseline with no row of this run but the reference is refused", () => {
+  const baseline = [row("reference", 1), row("one-client", 2), row("raw")];
+  const planned = (names: string[], ...connections: number[]) => ({
+    scenarios: SCENARIOS.filter(({ name }) => names.includes(name)),
+    connections,
+  });
+  expect(() => expectCommonRows(baseline, planned(["one-client"], 8, 64))).not.toThrow();
+  for (const plan of [
+    planned(["reference", "raw"], 64),
+    planned(["reference", "one-client"], 8),
+    planned(["reference", "limiter-off"], 64),
+  ]) {
+    expect(() => expectCommonRows(baseline, plan)).toThrow("has none of these scenarios");
+  }
 });
 
 test("results that are kept in the repository can be compared with", async () => {
