@@ -12,9 +12,9 @@ export const LIMIT = { max: 3, windowMs: 60_000 };
 export const answers = createBidAnswers(LIMIT);
 
 /**
- * What an answer costs at least that is as the contract wants it: a route as the
- * service's that reads a bid as it does, knows who asks and makes a request id, and no more: no
- * auction, no catalog, no supervisor. Prints the port once it listens.
+ * The least that an answer by the contract costs: a route like the service's that reads a bid,
+ * knows who asks and makes a request id. No auction, no catalog, no supervisor. Prints the port
+ * once it listens.
  */
 export function listen(
   answer: (requestId: string, client: string) => Response | Promise<Response>,
@@ -23,7 +23,7 @@ export function listen(
   const clients = createClientAddresses(["127.0.0.1/32"]);
   const requestIdOf = createRequestIds(`floor-${process.pid}`);
 
-  function bid(request: Request, sockets: Sockets): Promise<Response> {
+  function answerBid(request: Request, sockets: Sockets): Promise<Response> {
     const requestId = requestIdOf(request);
     return readBid(request, (read) => {
       const address = sockets.requestIP(request)?.address;
@@ -34,5 +34,5 @@ export function listen(
     });
   }
 
-  new Elysia({ serve: { routes: { "/bid": { POST: bid } } } }).listen(PLACE, tellPort);
+  new Elysia({ serve: { routes: { "/bid": { POST: answerBid } } } }).listen(PLACE, tellPort);
 }

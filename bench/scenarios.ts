@@ -104,8 +104,7 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: REDIS_FLOOR,
-    about:
-      "the 200 of distinct-redis on a route like the service's, admitted by Redis, nothing else behind it",
+    about: "the 200 of distinct-redis on a route like the service's, with only Redis behind it",
     plain: { file: "redis-floor.ts", hasWorkerEnvironment: true, asksRedis: true },
     clients: "distinct",
     answers: { "200": [1, 1] },

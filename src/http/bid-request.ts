@@ -38,7 +38,7 @@ export type ReadBid =
 
 /**
  * Answers a request by what it holds: handed over, not awaited, which is a promise less a bid.
- * Whatever fails rejects; nothing is thrown at once.
+ * Rejects with what `answer` throws.
  */
 export type ReadBidRequest = <Answer>(
   request: Request,

@@ -36,7 +36,10 @@ export interface BidRouteOptions {
   now?: () => number;
 }
 
-/** Answers POST /bid. Every refusal is one line below, in the contract's order. */
+/**
+ * Answers POST /bid. Every refusal is one line below, in the contract's order. Rejects where the
+ * fault is ours; never throws.
+ */
 export type HandleBid = (request: Request, sockets: Sockets) => Promise<Response>;
 
 export function createBidRoute(options: BidRouteOptions): HandleBid {

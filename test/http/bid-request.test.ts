@@ -44,6 +44,19 @@ describe("bid request", () => {
     expect(await readRaw(raw)).toMatchObject({ code: "invalid_request" });
   });
 
+  test.each(["application/json", "text/plain"])(
+    "of %s rejects with what its answer throws",
+    async (type) => {
+      const fault = new Error("a fault of ours");
+      const headers = { ...JSON_TYPE, "content-type": type };
+      const request = new Request("http://x/bid", { method: "POST", headers, body: "{}" });
+      const answered = readBid(request, () => {
+        throw fault;
+      });
+      await expect(answered).rejects.toBe(fault);
+    },
+  );
+
   test.each([
     "application/json",
     "application/json; charset=utf-8",

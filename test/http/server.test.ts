@@ -1,49 +1,56 @@
-import { afterEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { HandleBid } from "../../src/http/bid.ts";
-import { createServer, type Server } from "../../src/http/server.ts";
+import { createServer } from "../../src/http/server.ts";
 import { probePort } from "../../src/processes/port-probe.ts";
+import { formatRequest } from "../support/raw-http.ts";
+import { openSocket } from "../support/raw-sockets.ts";
+import { until } from "../support/until.ts";
 
-let server: Server | undefined;
-afterEach(() => server?.stop(0));
-
-test("a bid that fails is 500 with its request id, told with its fault, and ends nothing", async () => {
+test("a bid that fails is 500 with its request id, its fault told, and the next is answered", async () => {
   const fault = new Error("a fault of ours");
-  const { url, faults } = await listen(() => Promise.reject(fault));
+  await using server = await startServer(() => Promise.reject(fault));
   for (const requestId of ["one", "two"]) {
-    const response = await fetch(`${url}/bid`, {
-      method: "POST",
-      headers: { "x-request-id": requestId },
-    });
+    const response = await server.bid({ "x-request-id": requestId });
     expect(response.status).toBe(500);
     expect(response.headers.get("x-request-id")).toBe(requestId);
     expect(await response.json()).toMatchObject({ code: "internal", request_id: requestId });
   }
-  expect(faults).toEqual([fault, fault]);
-});
-
-test("another method than POST of /bid is 405", async () => {
-  const { url } = await listen(() => Promise.resolve(new Response("a bid")));
-  const response = await fetch(`${url}/bid`);
-  expect(response.status).toBe(405);
-  expect(response.headers.get("allow")).toBe("POST");
+  expect(server.faults).toEqual([fault, fault]);
 });
 
 test("while it drains, bids are answered and close their connections, failed ones too", async () => {
   const answers = [async () => new Response("a bid"), () => Promise.reject(new Error("a fault"))];
-  const { url } = await listen(() => answers.shift()!());
-  server!.beginDrain();
+  await using server = await startServer(() => answers.shift()!());
+  server.beginDrain();
   for (const status of [200, 500]) {
-    const response = await fetch(`${url}/bid`, { method: "POST" });
+    const response = await server.bid();
     expect(response.status).toBe(status);
     expect(response.headers.get("connection")).toBe("close");
   }
 });
 
-async function listen(handleBid: HandleBid) {
+test("a request that is half sent when it closes is told so, and no bid begins", async () => {
+  let bids = 0;
+  await using server = await startServer(async () => new Response(String(++bids)));
+  const socket = await openSocket(server.port);
+  const request = formatRequest({ body: "{}" });
+  socket.send(request.slice(0, 20));
+  await (await server.bid()).text(); // A round trip later it has been read.
+  const stopped = server.stop(1_000);
+  socket.send(request.slice(20));
+  await until("it is answered", () => socket.received().includes("shutting_down"));
+  expect(socket.received()).toStartWith("HTTP/1.1 503 ");
+  expect(socket.received()).toContain("retry-after: 1");
+  await stopped;
+  expect(bids).toBe(1);
+});
+
+/** A server with this bid route on a free port, and the faults that it was told. */
+async function startServer(handleBid: HandleBid) {
   const faults: unknown[] = [];
   const port = await probePort("127.0.0.1", 0, 0);
   const empty = () => new Response();
-  server = createServer({
+  const server = createServer({
     hostname: "127.0.0.1",
     port,
     requestIdOf: (request) => request.headers.get("x-request-id") ?? "made",
@@ -55,5 +62,12 @@ async function listen(handleBid: HandleBid) {
     onFault: (fault) => faults.push(fault),
   });
   server.listen();
-  return { url: `http://127.0.0.1:${port}`, faults };
+  return {
+    ...server,
+    port,
+    faults,
+    bid: (headers: Record<string, string> = {}) =>
+      fetch(`http://127.0.0.1:${port}/bid`, { method: "POST", headers }),
+    [Symbol.asyncDispose]: () => server.stop(0),
+  };
 }

@@ -12,10 +12,21 @@ test.each([true, false])(
   },
 );
 
-test("only the Bun whose heap was measured is told how to keep it", () => {
-  const heapSettingsOf = (version: string) =>
-    Object.keys(workerEnvironment(false, version)).filter((name) => name.startsWith("BUN_JSC_"));
+test.each([true, false])(
+  "only the Bun whose heap was measured is told how to keep it, with Redis: %p",
+  (hasRedis) => {
+    const heapSettingsOf = (version: string) =>
+      Object.keys(workerEnvironment(hasRedis, version)).filter((name) => name.startsWith("BUN_"));
 
-  expect(heapSettingsOf("1.4.5")).toHaveLength(2);
-  expect(heapSettingsOf("1.4.6")).toEqual([]);
+    expect(heapSettingsOf("1.4.5")).toHaveLength(2);
+    expect(heapSettingsOf("1.4.6")).toEqual([]);
+  },
+);
+
+test("with Redis, where bids outlive collections, it collects sooner", () => {
+  const bytesOf = (hasRedis: boolean) =>
+    Number(workerEnvironment(hasRedis, "1.4.5").BUN_JSC_gcMaxHeapSize);
+
+  expect(bytesOf(true)).toBeGreaterThan(0);
+  expect(bytesOf(true)).toBeLessThan(bytesOf(false));
 });

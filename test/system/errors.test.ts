@@ -46,6 +46,9 @@ const REFUSED: Record<string, [RawRequest, number, string]> = {
   ],
   "an unknown path": [{ path: `/${MARKER}?${MARKER}` }, 404, "not_found"],
   "a path in capitals": [{ path: "/BID" }, 404, "not_found"],
+  "a path with a slash behind it": [{ path: "/bid/" }, 404, "not_found"],
+  "a path by way of another": [{ path: "/stat/../bid" }, 404, "not_found"],
+  "a path with a code in it": [{ path: "/%62id" }, 404, "not_found"],
   "the content type text": [type("text/plain"), 415, "unsupported_media_type"],
   "the content type of forms": [
     type("application/x-www-form-urlencoded"),
