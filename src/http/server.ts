@@ -94,7 +94,7 @@ export function createServer(options: ServerOptions): Server {
   function refuseRoute(request: Request): Response {
     const requestId = requestIdOf(request);
     const allow = methods.get(pathOf(request.url));
-    // With its own method: a spelling of the path that Bun's router does not take for it, as /./bid.
+    // With its own method: another spelling of a path, as /./bid, which Bun's router does not know.
     const isRoute = allow !== undefined && !allow.includes(request.method);
     if (!isRoute) return problem("not_found", { requestId, detail: "See /docs." });
     const detail = `This path answers ${allow}.`;
