@@ -43,12 +43,11 @@ export function expectCommonRows(
   baseline: readonly BaselineRow[],
   { scenarios, connections }: Pick<Plan, "scenarios" | "connections">,
 ): void {
-  const names = scenarios.map(({ name }) => name).filter((name) => name !== REFERENCE);
-  const isCommon = (row: BaselineRow) =>
-    row.ratio && names.includes(row.scenario) && connections.includes(row.connections);
-  if (!baseline.some(isCommon)) {
-    throw new Error("the baseline has none of these scenarios at so many connections");
-  }
+  const isCommon = scenarios.some(
+    ({ name }) =>
+      name !== REFERENCE && connections.some((count) => closedLoopOf(baseline, name, count)?.ratio),
+  );
+  if (!isCommon) throw new Error("the baseline has none of these scenarios at so many connections");
 }
 
 /**
@@ -63,13 +62,23 @@ export function compareWith(
 ): Difference[] {
   return rows.flatMap(({ scenario, connections, pacedBy, ratio }) => {
     if (pacedBy !== undefined || !ratio) return [];
-    const earlier = baseline.find(
-      (row) =>
-        row.scenario === scenario && row.connections === connections && row.pacedBy === undefined,
-    );
+    const earlier = closedLoopOf(baseline, scenario, connections);
     if (!earlier?.ratio) return [];
     const before = earlier.ratio.median;
     const now = ratio.median;
     return [{ scenario, connections, before, now, percent: (now / before - 1) * 100 }];
   });
 }
+
+/** @param percentMax  that a ratio may grow; what cannot be told has grown. None: no limit */
+export const findRegressions = (
+  differences: readonly Difference[],
+  percentMax: number | undefined,
+): readonly Difference[] =>
+  percentMax === undefined ? [] : differences.filter(({ percent }) => !(percent <= percentMax));
+
+const closedLoopOf = (rows: readonly BaselineRow[], scenario: string, connections: number) =>
+  rows.find(
+    (row) =>
+      row.scenario === scenario && row.connections === connections && row.pacedBy === undefined,
+  );

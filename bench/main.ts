@@ -1,4 +1,4 @@
-import { compareWith, expectCommonRows, readBaseline } from "./baseline.ts";
+import { compareWith, expectCommonRows, findRegressions, readBaseline } from "./baseline.ts";
 import { createChildren } from "./children.ts";
 import { createCpuClock } from "./cpu.ts";
 import { type Order, readOrder } from "./options.ts";
@@ -46,7 +46,7 @@ async function bench(order: Order): Promise<number> {
     const results = describeRun(plan, { rows, soaks, targets });
     if (json) await Bun.write(json, `${JSON.stringify(results, null, 2)}\n`);
     if (html) await Bun.write(html, await writePage(results));
-    const regressions = differences.filter(({ percent }) => !(percent <= order.regressionMax));
+    const regressions = findRegressions(differences, order.regressionMax);
     for (const { scenario, connections, percent } of regressions) {
       say(`regression: ${scenario}, ${connections} connections: ${percent.toFixed(1)} % above`);
     }

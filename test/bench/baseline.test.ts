@@ -2,7 +2,12 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compareWith, expectCommonRows, readBaseline } from "../../bench/baseline.ts";
+import {
+  compareWith,
+  expectCommonRows,
+  findRegressions,
+  readBaseline,
+} from "../../bench/baseline.ts";
 import { SCENARIOS } from "../../bench/scenarios.ts";
 
 let dir: string;
@@ -39,6 +44,20 @@ test("ratios of the same scenario and connections are compared", async () => {
   expect(differences[0]!.percent).toBeCloseTo(10);
 });
 
+test("a ratio that grew too much, or cannot be told, is a regression where there is a limit", () => {
+  const differences = [10, 10.1, Number.NaN].map((percent) => ({
+    scenario: "raw",
+    connections: 64,
+    before: 1,
+    now: 1,
+    percent,
+  }));
+  const percentsOf = (percentMax?: number) =>
+    findRegressions(differences, percentMax).map(({ percent }) => percent);
+  expect(percentsOf(10)).toEqual([10.1, Number.NaN]);
+  expect(percentsOf()).toEqual([]);
+});
+
 test("a file that is no result, or has none to compare, is refused by name", async () => {
   const path = await save({ rows: [row("one-client")] });
   expect(readBaseline(path)).rejects.toThrow(`baseline ${path}`);
@@ -46,7 +65,12 @@ test("a file that is no result, or has none to compare, is refused by name", asy
 });
 
 test("a baseline with no row of this run but the reference is refused", () => {
-  const baseline = [row("reference", 1), row("one-client", 2), row("raw")];
+  const baseline = [
+    row("reference", 1),
+    row("one-client", 2),
+    row("raw"),
+    row("stat", 2, "distinct-redis"),
+  ];
   const planned = (names: string[], ...connections: number[]) => ({
     scenarios: SCENARIOS.filter(({ name }) => names.includes(name)),
     connections,
@@ -56,6 +80,7 @@ test("a baseline with no row of this run but the reference is refused", () => {
     planned(["reference", "raw"], 64),
     planned(["reference", "one-client"], 8),
     planned(["reference", "limiter-off"], 64),
+    planned(["reference", "stat"], 64),
   ]) {
     expect(() => expectCommonRows(baseline, plan)).toThrow("has none of these scenarios");
   }
