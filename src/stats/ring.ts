@@ -39,6 +39,7 @@ export interface Journal {
   tail(): number;
   /** False when `reserved` more records of any length might not fit. */
   hasRoom(reserved: number): boolean;
+  isHalfFull(): boolean;
   /** Writes a supply's names down before its first record. @throws Error when the disk refuses */
   name(supply: Supply): void;
   /** Commits one outcome: it survives SIGKILL when this returns. @throws Error when full */
@@ -118,6 +119,7 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
     },
     tail,
     hasRoom,
+    isHalfFull: () => free() < ringWords / 2,
     name: (supply) => void names.of(supply),
     append,
     release,

@@ -222,6 +222,25 @@ describe("retention", () => {
     expect(bench.lost).toBe(0);
   });
 
+  test.each([40, 41, 42, 43, 44, 45])(
+    "half full, has room for more and still keeps what Redis may lose, in second %i",
+    async (end) => {
+      using bench = createBench(2 ** 14);
+      const perSecond = 280; // Of six words each: a whole retention of them would not fit.
+      let twoSecondsAgo = bench.store.snapshot();
+      for (let second = 1; second <= end; second++) {
+        recordSome(bench, perSecond);
+        await bench.pass(1_000);
+        if (second === end - 2) twoSecondsAgo = bench.store.snapshot();
+      }
+      bench.store.goBackTo(twoSecondsAgo);
+      bench.recorder.recheck();
+      await bench.pass(FLUSH_MS);
+      expect(bench.total()).toBe(BigInt(end * perSecond));
+      expect(bench.lost).toBe(0);
+    },
+  );
+
   test("never gives back what is not counted", async () => {
     using bench = createBench();
     recordSome(bench, 1);
