@@ -211,7 +211,6 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
   const { roster, store, recorder, counters, limiting, auctioneer, deadlines, auctionLog } = parts;
   const requestIdOf = createRequestIds(producer);
   const handleBid = createBidRoute({
-    readBid: createBidReader(config.TMAX_MAX),
     requestIdOf,
     clients: createClientAddresses(trustedRanges(config)),
     catalog: roster.catalog,
@@ -248,6 +247,7 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
     hostname: config.HOST,
     port,
     requestIdOf,
+    readBid: createBidReader(config.TMAX_MAX),
     handleBid,
     handleStat,
     handleLive: handleLive(requestIdOf),

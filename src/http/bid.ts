@@ -7,7 +7,7 @@ import type { Limiter, Verdict } from "../limiter/limiter.ts";
 import type { WindowLimit } from "../store/store.ts";
 import { createBidAnswers } from "./bid-answers.ts";
 import { writeExplanation } from "./bid-explanation.ts";
-import type { ReadBid, ReadBidRequest } from "./bid-request.ts";
+import type { ReadBid } from "./bid-request.ts";
 import type { ClientAddresses } from "./client-address.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { type Arrival, PendingBid, type Sockets, type Steps } from "./pending-bid.ts";
@@ -15,7 +15,6 @@ import { problem } from "./problem.ts";
 import type { RequestIdOf } from "./request-id.ts";
 
 export interface BidRouteOptions {
-  readBid: ReadBidRequest;
   requestIdOf: RequestIdOf;
   clients: ClientAddresses;
   catalog: () => Catalog;
@@ -37,24 +36,24 @@ export interface BidRouteOptions {
 }
 
 /**
- * Answers POST /bid. Every refusal is one line below, in the contract's order. Rejects where the
- * fault is ours; never throws.
+ * Answers POST /bid, at once where nobody is waited for. Every refusal is one line below, in the
+ * contract's order. Throws or rejects where the fault is ours.
  */
-export type HandleBid = (request: Request, sockets: Sockets) => Promise<Response>;
+export type HandleBid = (
+  request: Request,
+  sockets: Sockets,
+  read: ReadBid,
+) => Response | Promise<Response>;
 
 export function createBidRoute(options: BidRouteOptions): HandleBid {
-  const { readBid, requestIdOf, clients, catalog, limiter, auctioneer, deadlines } = options;
+  const { requestIdOf, clients, catalog, limiter, auctioneer, deadlines } = options;
   const { limit, tmaxDefaultMs, canRecord, explains, onHeld } = options;
   const { now = () => performance.now() } = options;
   const answers = createBidAnswers(limit);
 
-  const handleBid: HandleBid = (request, sockets) => {
-    const arrival = { request, sockets, requestId: requestIdOf(request) };
-    return readBid(request, (read) => answer(arrival, read));
-  };
-
-  function answer(arrival: Arrival, read: ReadBid): Response | Promise<Response> {
-    const { requestId } = arrival;
+  const handleBid: HandleBid = (request, sockets, read) => {
+    const requestId = requestIdOf(request);
+    const arrival = { request, sockets, requestId };
     if ("code" in read) return problem(read.code, { requestId, ...read });
     const { supplies, version } = catalog();
     const supply = supplies.get(read.body.supply_id);
@@ -80,7 +79,7 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
     const answered = wait(bid); // First: the limiter may tell at once.
     limiter.ask(client, bid);
     return answered;
-  }
+  };
 
   function inTime(bid: PendingBid, answered: Response | Promise<Response>) {
     if (!(answered instanceof Promise)) return answered; // From memory: nobody waits.

@@ -1,6 +1,6 @@
 import { Elysia } from "elysia";
 import type { HandleBid } from "./bid.ts";
-import { BODY_BYTES_MAX } from "./bid-request.ts";
+import { BODY_BYTES_MAX, type ReadBidRequest } from "./bid-request.ts";
 import { createDocs } from "./docs.ts";
 import type { Sockets } from "./pending-bid.ts";
 import { problem } from "./problem.ts";
@@ -14,6 +14,7 @@ export interface ServerOptions {
   hostname: string;
   port: number;
   requestIdOf: RequestIdOf;
+  readBid: ReadBidRequest;
   handleBid: HandleBid;
   handleStat: HandleStat;
   handleLive: (request: Request) => Response;
@@ -32,7 +33,7 @@ export interface Server {
 
 /** The routes, on Elysia's server: the only place that knows paths and methods. */
 export function createServer(options: ServerOptions): Server {
-  const { requestIdOf, handleBid, handleStat, handleLive, handleReady, onFault } = options;
+  const { requestIdOf, readBid, handleBid, handleStat, handleLive, handleReady, onFault } = options;
   const docs = createDocs();
   const openapi = JSON.stringify(options.openapi);
   const methods = new Map([["/bid", "POST"]]);
@@ -50,7 +51,16 @@ export function createServer(options: ServerOptions): Server {
 
   function answerBid(request: Request, sockets: Sockets): Response | Promise<Response> {
     if (isClosing) return send(shuttingDown(requestIdOf(request)));
-    return handleBid(request, sockets).then(send, (fault) => send(answerFault(request, fault)));
+    return readBid(request, (read) => {
+      const fail = (fault: unknown) => send(answerFault(request, fault));
+      try {
+        const answered = handleBid(request, sockets, read);
+        // Most are at hand, and a promise is 1 % of a bid.
+        return answered instanceof Promise ? answered.then(send, fail) : send(answered);
+      } catch (fault) {
+        return fail(fault);
+      }
+    });
   }
 
   const app = new Elysia({

@@ -5,6 +5,7 @@ import { buildCatalog } from "../../src/catalog/catalog.ts";
 import { type BidRouteOptions, createBidRoute } from "../../src/http/bid.ts";
 import { createBidReader } from "../../src/http/bid-request.ts";
 import { createClientAddresses } from "../../src/http/client-address.ts";
+import type { Sockets } from "../../src/http/pending-bid.ts";
 import { createRequestIds } from "../../src/http/request-id.ts";
 import { LimiterClosedError } from "../../src/limiter/fallback.ts";
 import type { Verdict } from "../../src/limiter/limiter.ts";
@@ -19,6 +20,7 @@ const catalog = buildCatalog(
   1,
 );
 const supply = catalog.supplies.get("supply1")!;
+const readBid = createBidReader(5_000);
 const SOCKETS = { requestIP: () => ({ address: "192.0.2.7" }) };
 const ADMITTED: Verdict = { isAdmitted: true, remaining: 2, resetMs: 59_999.5 };
 const REFUSED: Verdict = { isAdmitted: false, remaining: 0, resetMs: 41_000.25 };
@@ -45,8 +47,7 @@ function bidRoute(given: Given = {}) {
   const places = { reserved: 0, released: 0 };
   let verdict: Verdict | Promise<Verdict>;
   let expire = () => {};
-  const handleBid = createBidRoute({
-    readBid: createBidReader(5_000),
+  const route = createBidRoute({
     requestIdOf: createRequestIds("p"),
     clients: createClientAddresses([]),
     catalog: () => catalog,
@@ -90,6 +91,8 @@ function bidRoute(given: Given = {}) {
     onHeld: undefined,
     ...options,
   });
+  const handleBid = (request: Request, sockets: Sockets) =>
+    readBid(request, (read) => route(request, sockets, read));
   return { handleBid, admitted, offers, places, expire: () => expire() };
 }
 

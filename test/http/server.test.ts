@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { HandleBid } from "../../src/http/bid.ts";
+import { createBidReader } from "../../src/http/bid-request.ts";
 import { createServer } from "../../src/http/server.ts";
 import { probePort } from "../../src/processes/port-probe.ts";
 import { formatRequest } from "../support/raw-http.ts";
@@ -8,7 +9,8 @@ import { until } from "../support/until.ts";
 
 test("a bid that fails is 500 with its request id, its fault told, and the next is answered", async () => {
   const fault = new Error("a fault of ours");
-  await using server = await startServer(() => Promise.reject(fault));
+  const failures = [() => Promise.reject(fault), () => raise(fault)];
+  await using server = await startServer(() => failures.shift()!());
   for (const requestId of ["one", "two"]) {
     const response = await server.bid({ "x-request-id": requestId });
     expect(response.status).toBe(500);
@@ -19,10 +21,16 @@ test("a bid that fails is 500 with its request id, its fault told, and the next 
 });
 
 test("while it drains, bids are answered and close their connections, failed ones too", async () => {
-  const answers = [async () => new Response("a bid"), () => Promise.reject(new Error("a fault"))];
+  const fault = new Error("a fault");
+  const answers: (() => Response | Promise<Response>)[] = [
+    () => new Response("at hand"),
+    async () => new Response("a bid"),
+    () => raise(fault),
+    () => Promise.reject(fault),
+  ];
   await using server = await startServer(() => answers.shift()!());
   server.beginDrain();
-  for (const status of [200, 500]) {
+  for (const status of [200, 200, 500, 500]) {
     const response = await server.bid();
     expect(response.status).toBe(status);
     expect(response.headers.get("connection")).toBe("close");
@@ -45,6 +53,10 @@ test("a request that is half sent when it closes is told so, and no bid begins",
   expect(bids).toBe(1);
 });
 
+function raise(fault: Error): never {
+  throw fault;
+}
+
 /** A server with this bid route on a free port, and the faults that it was told. */
 async function startServer(handleBid: HandleBid) {
   const faults: unknown[] = [];
@@ -54,6 +66,7 @@ async function startServer(handleBid: HandleBid) {
     hostname: "127.0.0.1",
     port,
     requestIdOf: (request) => request.headers.get("x-request-id") ?? "made",
+    readBid: createBidReader(5_000),
     handleBid,
     handleStat: async () => empty(),
     handleLive: empty,
