@@ -7,9 +7,9 @@ export type ExpectedAnswers = Readonly<Record<string, Share>>;
 /** With the sample catalog 2 to 30 of 100 auctions find no bid, whatever the supply and country. */
 export const AUCTIONS: ExpectedAnswers = { "200": [0.6, 0.98], no_bids: [0.02, 0.4] };
 export const REFUSALS: ExpectedAnswers = {
-  rate_limited: [0.97, 1],
-  "200": [0, 0.02],
-  no_bids: [0, 0.02],
+  rate_limited: [0.99, 1],
+  "200": [0, 0.01],
+  no_bids: [0, 0.01],
 };
 /** Ten bidders that decline or are late half the time: one auction in a thousand finds no bid. */
 export const WIDE_AUCTIONS: ExpectedAnswers = { "200": [0.9, 1], no_bids: [0, 0.1] };

@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { type BenchChart, chartsOf } from "./charts.ts";
 import type { Results } from "./results.ts";
-import type { Row, Spread } from "./summary.ts";
-import { loadOf, writeBesides, writeSoaks } from "./table.ts";
+import type { Row } from "./summary.ts";
+import { COLUMNS, type Column, loadOf, writeBesides, writeSoaks } from "./table.ts";
 import type { TargetResult } from "./targets.ts";
 
 const DRAW = fileURLToPath(new URL("./page/draw.ts", import.meta.url));
@@ -81,21 +81,16 @@ function writeTargets(targets: readonly TargetResult[]): string {
   return `<div class="wide"><table>${head}${lines.join("\n")}</table></div>`;
 }
 
-const COLUMNS: readonly [head: string, of: (row: Row) => Spread | undefined, digits: number][] = [
-  ["requests/s", (row) => row.requestsPerSecond, 0],
-  ["p50 µs", (row) => row.p50Us, 0],
-  ["p99 µs", (row) => row.p99Us, 0],
-  ["p99.9 µs", (row) => row.p999Us, 0],
-  ["CPU µs/request", (row) => row.cpuUs, 1],
-  ["of it Redis", (row) => row.redisCpuUs, 1],
-  ["ratio", (row) => row.ratio, 2],
-  ["MiB a worker", (row) => row.workerMib, 0],
-];
-
 function writeRows(rows: readonly Row[]): string {
-  const head = ["scenario", "connections", "load", ...COLUMNS.map(([name]) => name), "answers"];
+  const head = [
+    "scenario",
+    "connections",
+    "load",
+    ...COLUMNS.map((column) => column.head),
+    "answers",
+  ];
   const lines = rows.map((row) => {
-    const cells = COLUMNS.map(([, of, digits]) => `<td>${writeSpread(of(row), digits)}`);
+    const cells = COLUMNS.map((column) => `<td>${writeSpread(row, column)}`);
     const answers = row.answers.map(({ kind, share }) => `${kind} ${(share * 100).toFixed(1)} %`);
     const { scenario, connections } = row;
     return (
@@ -107,12 +102,12 @@ function writeRows(rows: readonly Row[]): string {
   return `<div class="wide"><table><tr>${heads}${lines.join("\n")}</table></div>`;
 }
 
-function writeSpread(spread: Spread | undefined, digits: number): string {
+function writeSpread(row: Row, { of, write, isCondition }: Column): string {
+  const spread = of(row);
   if (!spread || Number.isNaN(spread.median)) return "–";
-  const write = (value: number) =>
-    value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   const { median, least, most } = spread;
-  return `${write(median)}<small>${write(least)}–${write(most)}</small>`;
+  const bounds = isCondition ? "" : `<small>${write(least)}–${write(most)}</small>`;
+  return `${write(median)}${bounds}`;
 }
 
 const writeLines = (text: string) =>

@@ -205,6 +205,7 @@ export const SCENARIOS: readonly Scenario[] = [
       exchange: { store: "redis", workers },
       clients: "distinct",
       answers: AUCTIONS,
+      ...(workers > 1 && { against: "workers-1" }),
     }),
   ),
   ...[1, 5, 10].flatMap((count) => [0, 20].map((latencyMs) => httpScenario({ count, latencyMs }))),
@@ -253,8 +254,11 @@ function onStore(scenario: Scenario, store: StoreName): Scenario {
   const { name, exchange, pacedBy, against } = scenario;
   if (exchange!.store === store) return scenario;
   const peer = store === "redis" ? DISTINCT_REDIS : DISTINCT_EMBEDDED;
-  const ownOf = (other: string) =>
-    other === DISTINCT_REDIS || other === DISTINCT_EMBEDDED ? peer : other;
+  function ownOf(other: string): string {
+    if (other === DISTINCT_REDIS || other === DISTINCT_EMBEDDED) return peer;
+    const its = SCENARIOS.find(({ name: itsName }) => itsName === other)!.exchange;
+    return its && its.store !== store ? `${other}-${store}` : other;
+  }
   return {
     ...scenario,
     name: `${name}-${store}`,

@@ -10,13 +10,16 @@ const tenths = (value: number) => value.toFixed(1);
 const hundredths = (value: number) => value.toFixed(2);
 const percent = (value: number) => `${Math.round(value * 100)} %`;
 
-const COLUMNS: readonly {
-  head: string;
-  of: (row: Row) => Spread | undefined;
-  write: (value: number) => string;
+/** A figure of each row. */
+export interface Column {
+  readonly head: string;
+  readonly of: (row: Row) => Spread | undefined;
+  readonly write: (value: number) => string;
   /** Not a result: one figure will do. */
-  isCondition?: boolean;
-}[] = [
+  readonly isCondition?: boolean;
+}
+
+export const COLUMNS: readonly Column[] = [
   { head: "requests/s", of: (row) => row.requestsPerSecond, write: whole },
   { head: "p50 µs", of: (row) => row.p50Us, write: whole },
   { head: "p99 µs", of: (row) => row.p99Us, write: whole },
