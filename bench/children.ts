@@ -63,6 +63,7 @@ export function createChildren(): Children {
   const dir = mkdtempSync(join(tmpdir(), "exchange-bench-"));
   const children: { child: Subprocess; name: string; logPath: string }[] = [];
   let started = 0;
+  let stopping: Promise<void> | undefined;
   // Detached, like the children: a Ctrl-C reaches this process alone, which ends them in order.
   const guard = Bun.spawn(["sh", "-c", GUARD, "guard", dir], {
     stdin: "pipe",
@@ -72,8 +73,10 @@ export function createChildren(): Children {
   });
   guard.unref();
 
-  async function start(options: ChildOptions) {
+  async function start(options: ChildOptions, onSpawned: (stop: () => Promise<void>) => void) {
     const { name, command, env, readyWhen, withinMs = START_MS_MAX } = options;
+    // Nobody would end it: the list of those that are to be ended is taken.
+    if (stopping) throw new Error(`${name} is not started: all are being stopped`);
     const cwd = join(dir, `${name}-${started++}`);
     const logPath = join(cwd, "output.log");
     mkdirSync(cwd);
@@ -91,14 +94,16 @@ export function createChildren(): Children {
     children.push({ child, name, logPath });
     guard.stdin.write(`${child.pid}\n`);
     guard.stdin.flush();
+    const stop = () => end(child, cwd);
+    onSpawned(stop);
 
     const deadline = performance.now() + withinMs;
     for (;;) {
       const greeting = readFileSync(logPath, "utf8").match(readyWhen);
-      if (greeting) return { pid: child.pid, greeting, stop: () => end(child, cwd) };
+      if (greeting) return { pid: child.pid, greeting, stop };
       if (hasEnded(child) || performance.now() > deadline) {
         const words = await endOf(logPath);
-        await end(child, cwd); // Its words are told here, and not once more by `lastWords`.
+        await stop(); // Its words are told here, and not once more by `lastWords`.
         throw new Error(`${name} did not start; it said:\n${words}`);
       }
       await Bun.sleep(POLL_MS);
@@ -106,15 +111,11 @@ export function createChildren(): Children {
   }
 
   function group(): ChildGroup {
-    const members: Child[] = [];
+    const stops: (() => Promise<void>)[] = [];
     return {
-      async start(options) {
-        const child = await start(options);
-        members.push(child);
-        return child;
-      },
+      start: (options) => start(options, (stop) => stops.push(stop)),
       async stopAll() {
-        for (const child of members.splice(0).reverse()) await child.stop();
+        for (const stop of stops.splice(0).reverse()) await stop();
       },
     };
   }
@@ -126,13 +127,14 @@ export function createChildren(): Children {
     );
   }
 
-  async function stopAll(): Promise<void> {
+  async function endAll(): Promise<void> {
     for (const { child } of children.splice(0).reverse()) await end(child);
     guard.kill("SIGKILL");
     await guard.exited;
     rmSync(dir, { recursive: true, force: true });
   }
 
+  const stopAll = () => (stopping ??= endAll());
   return { dir, group, lastWords, stopAll };
 }
 

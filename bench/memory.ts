@@ -44,6 +44,7 @@ export function watchMemory(pids: readonly number[], readMib: ReadMib = resident
   }
   read();
   const timer = setInterval(readOrGiveUp, EVERY_MS);
+  timer.unref(); // A measurement that failed does not stop it.
 
   /** Thrown here, the fault would reach nobody: `stop` meets it again. */
   function readOrGiveUp(): void {

@@ -92,8 +92,8 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
       const after = await scenario.after?.(act, plan.turns * plan.seconds, group);
       if (after) {
         const row = rowOf(scenario.name, { connections: plan.connections[0]! })!;
-        const sample = row.samples.at(-1)!;
-        Object.assign(sample, { figures: { ...sample.figures, ...after } });
+        const sample = row.samples.pop()!;
+        row.samples.push({ ...sample, figures: { ...sample.figures, ...after } });
       }
     } catch (error) {
       problems.push(`${scenario.name}, round ${round}: ${(error as Error).message}`);
@@ -213,13 +213,13 @@ export async function openAct(
   const act = await stageScenario(stage, scenario, workers);
   const connections = plan.connections[0]!;
   const loadEnd = new AbortController();
-  const besides = scenario.besideWarmUp?.(act, loadEnd.signal);
-  await load(plan, bench, act, {
+  const warmUp = load(plan, bench, act, {
     connections,
     rate: scenario.warmUpRate,
     seconds: Math.min(WARM_UP_SECONDS_MAX, WARM_UP_VISITS * turns * seconds),
-  }).finally(() => loadEnd.abort());
-  await besides;
+  });
+  const besides = scenario.besideWarmUp?.(act, loadEnd.signal);
+  await Promise.all([warmUp.finally(() => loadEnd.abort()), besides]);
   return act;
 }
 

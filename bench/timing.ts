@@ -1,3 +1,5 @@
+import { spread } from "./summary.ts";
+
 /** Nanoseconds of one operation over the rounds. */
 interface Timing {
   readonly median: number;
@@ -18,8 +20,8 @@ export function timeRound(operations: number, run: () => void): number {
 }
 
 export function summarizeRounds(nanoseconds: readonly number[]): Timing {
-  const sorted = nanoseconds.toSorted((a, b) => a - b);
-  return { median: sorted[sorted.length >> 1]!, least: sorted[0]!, rounds: sorted.length };
+  const { median, least } = spread(nanoseconds);
+  return { median, least, rounds: nanoseconds.length };
 }
 
 /** One line, with a checksum that proves that the work was done. */

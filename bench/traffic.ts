@@ -37,8 +37,10 @@ export interface Traffic {
 
 /** Bids on every offer of the catalog, another one on each connection. */
 export function createTraffic({ catalog, clients, tmaxMs }: TrafficOptions): Traffic {
-  const count = catalog.suppliesSpread;
-  const supply = count ? { id: spreadSupplyId(0), count, step: SUPPLY_STEP } : undefined;
+  const { suppliesSpread } = catalog;
+  const supply = suppliesSpread
+    ? { id: spreadSupplyId(0), count: suppliesSpread, step: SUPPLY_STEP }
+    : undefined;
   let taken = 0;
   return {
     templates: catalog.offers.map(({ supplyId, country }) => ({

@@ -6,7 +6,7 @@ export const hasWrk = (): boolean => Bun.which("wrk") !== null;
 
 /** Addresses that one run may use, so that the next one begins with new ones. */
 const ADDRESSES_PER_SECOND = 100_000;
-const COUNT_LINE = /^answers (\S+) (\d+)$/gm;
+const COUNT_LINE = /^answers (.+) (\d+)$/gm;
 const FIGURE_LINE = /^(requests|errors|duration|p50|p99|p999|max) (\d+)$/gm;
 
 /**
@@ -106,7 +106,7 @@ end
 
 function response(status, _, body)
   local kind = "200"
-  if status ~= 200 then kind = body:match('"code":"([^"]+)"') or "status-" .. status end
+  if status ~= 200 then kind = body:match('"code":"([^"]+)"') or "status " .. status end
   counts[kind] = (counts[kind] or 0) + 1
 end
 

@@ -16,7 +16,7 @@ import { createBidReader } from "./http/bid-request.ts";
 import { createChecks } from "./http/checks.ts";
 import { createClientAddresses } from "./http/client-address.ts";
 import { createDeadlines } from "./http/deadlines.ts";
-import { createReadyRoute, handleLive } from "./http/health.ts";
+import { createLiveRoute, createReadyRoute } from "./http/health.ts";
 import { describeApi } from "./http/openapi.ts";
 import { createRequestIds } from "./http/request-id.ts";
 import { createServer } from "./http/server.ts";
@@ -172,6 +172,7 @@ function openWorkerStatistics({ order, call, logger, ringWords }: AppOptions, st
       logger.warn({ supply, records }, "records not restored");
       call(STORE_WENT_BACK, null).catch(() => {}); // Without a supervisor there is nobody to tell.
     },
+    onUnnamed: (supply, err) => logger.error({ supply, err }, "not recorded: bids are refused"),
     onRefused: (supply, err) => logger.error({ supply, cause: err.message }, "counters refused"),
     onChange: (failure) =>
       failure
@@ -250,7 +251,7 @@ function openServer(options: AppOptions, parts: Parts, isDraining: () => boolean
     readBid: createBidReader(config.TMAX_MAX),
     handleBid,
     handleStat,
-    handleLive: handleLive(requestIdOf),
+    handleLive: createLiveRoute(requestIdOf),
     handleReady: createReadyRoute({ requestIdOf, checks }),
     openapi: describeApi(packageJson.version, config.TMAX_MAX),
     onFault: (err) => logger.error({ err }, "request failed"),

@@ -3,6 +3,7 @@ import { createBidRequestWriter } from "../../src/bidders/bid-request.ts";
 import { createHttpBidder } from "../../src/bidders/http-bidder.ts";
 import { buildCatalog, type Supply } from "../../src/catalog/catalog.ts";
 import { createChildren } from "../children.ts";
+import { spread } from "../summary.ts";
 
 /*
  * What does a call of a bidder cost? CPU microseconds of this process per call, next to a bare loop
@@ -61,11 +62,11 @@ async function compareAt(url: string): Promise<void> {
   }
   bidder.retire?.();
   for (const [name, values] of Object.entries(microseconds)) {
-    values.sort((a, b) => a - b);
+    const { median, least } = spread(values);
     const perCall = ((opened[name]! / (ROUNDS * CALLS)) * 100).toFixed(2);
     process.stdout.write(
-      `${name}: ${values[values.length >> 1]!.toFixed(1)} us CPU per call (median of ${ROUNDS} ` +
-        `rounds, least ${values[0]!.toFixed(1)}), new connections ${perCall} % of calls\n`,
+      `${name}: ${median.toFixed(1)} us CPU per call (median of ${ROUNDS} ` +
+        `rounds, least ${least.toFixed(1)}), new connections ${perCall} % of calls\n`,
     );
   }
   process.stdout.write(`${IN_FLIGHT} in flight, checksum ${checksum}\n`);

@@ -2,6 +2,7 @@ import { createChildren } from "../children.ts";
 import { createCpuClock } from "../cpu.ts";
 import { LISTENING, PLACE, tellPort } from "../listening.ts";
 import { runLoad } from "../load.ts";
+import { spread } from "../summary.ts";
 import type { Traffic } from "../traffic.ts";
 
 /*
@@ -70,9 +71,8 @@ async function compare(rounds: number): Promise<void> {
       }
     }
     for (const [way, values] of costs) {
-      values.sort((a, b) => a - b);
-      const [least, median] = [values[0]!, values[values.length >> 1]!];
-      const range = `${least.toFixed(1)}–${values.at(-1)!.toFixed(1)}`;
+      const { median, least, most } = spread(values);
+      const range = `${least.toFixed(1)}–${most.toFixed(1)}`;
       process.stdout.write(`${way}: ${median.toFixed(1)} µs CPU per request (${range})\n`);
     }
     process.stdout.write(`checksum ${checksum}\n`);

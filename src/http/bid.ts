@@ -125,7 +125,7 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
   }
 
   function conclude(bid: PendingBid, held: HeldAuction | undefined): Response {
-    if (!held) return answers.problem("deadline", bid, GIVEN_UP);
+    if (!held) return giveUp(bid);
     onHeld?.(held);
     const { supply, eligible, winner, clearingPriceMicros } = held;
     const why = bid.isExplained ? writeExplanation(held) : undefined;

@@ -1,3 +1,5 @@
+import { type Repeat, repeat } from "../actor/repeat.ts";
+
 /** A bound on how long answers may take, without a timer for each. */
 export interface Deadlines {
   /** From now on the answer has the budget, and expires when it is over. */
@@ -31,18 +33,20 @@ class Ends extends Guarded {
   override expire(): void {}
 }
 
+/** How often is looked, and so how late an expiry may be. */
+const EVERY_MS = 50;
+
 /**
  * @param budgetMs  the same for every answer, so that those that began first expire first
- * @param everyMs   how often is looked, and so how late an expiry may be
  */
 export function createDeadlines(
   budgetMs: number,
-  everyMs = 50,
   now: () => number = () => performance.now(),
+  every: Repeat = repeat,
 ): Deadlines {
   // Who is answered leaves it at once: it holds the whole request in memory.
   const ends = new Ends();
-  const timer = setInterval(sweep, everyMs);
+  const stop = every(EVERY_MS, sweep);
 
   function sweep(): void {
     const nowMs = now();
@@ -61,5 +65,5 @@ export function createDeadlines(
     ends.before = answer;
   }
 
-  return { enter, stop: () => clearInterval(timer) };
+  return { enter, stop };
 }

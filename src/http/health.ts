@@ -16,7 +16,7 @@ export interface HealthRouteOptions {
 const CHECK_DEADLINE_MS = 500;
 
 /** 200 while the process runs: never asks anything, so that an outage restarts nobody. */
-export const handleLive = (requestIdOf: RequestIdOf) => (request: Request) =>
+export const createLiveRoute = (requestIdOf: RequestIdOf) => (request: Request) =>
   json(200, { status: "ok" }, requestIdOf(request));
 
 /** 200 when auctions can be held, 503 while starting, draining or unable to; a line per check. */

@@ -118,7 +118,7 @@ export function createFallback(options: FallbackOptions): Fallback {
     } catch (fault) {
       if (!isFailing) await breaker.execute(() => Promise.reject(fault)).catch(() => {});
       isFailing = true;
-      return admitWithoutStore(entries);
+      return admitWithoutStore(entries, fault);
     }
     const atMs = now();
     results.forEach(({ granted }, i) => {
@@ -132,8 +132,11 @@ export function createFallback(options: FallbackOptions): Fallback {
     if (due.length > 0) payBack(due).catch(() => {}); // Else the probe pays.
   }
 
-  function admitWithoutStore(entries: readonly AdmitEntry[]): readonly GuardedResult[] {
-    if (onStoreError === "closed") throw new LimiterClosedError("the limiter's store is away");
+  /** @param cause  what the store said just now; none: it was not asked */
+  function admitWithoutStore(entries: readonly AdmitEntry[], cause?: unknown): GuardedResult[] {
+    if (onStoreError === "closed") {
+      throw new LimiterClosedError("the limiter's store is away", { cause });
+    }
     if (onStoreError === "open") return entries.map(admitAll);
     const results = entries.map(({ client, wanted }) => own.admit(client, wanted));
     results.forEach(({ granted }, i) => {

@@ -78,12 +78,12 @@ export function createLimiter(options: LimiterOptions): Limiter {
     });
     const askedAtMs = now();
     const results = await admitInStore(entries);
-    const given: number[] = entries.map(({ client }, place) => {
+    entries.forEach(({ client }, place) => {
       const { remaining, isLocal, resetMs } = results[place]!;
       // Full, whether by these requests or before them: nothing fits until the oldest leaves.
       if (remaining === 0 && !isLocal) denied.deny(client, askedAtMs, resetMs);
-      return 0;
     });
+    const given = new Array<number>(entries.length).fill(0);
     return placeOf.map((place) => nextVerdict(results[place]!, given[place]!++));
   }
 

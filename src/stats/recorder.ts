@@ -1,3 +1,4 @@
+import { type Repeat, repeat } from "../actor/repeat.ts";
 import type { Supply } from "../catalog/catalog.ts";
 import type { JournalCounter } from "./journal-counter.ts";
 import type { AuctionOutcome } from "./outcome.ts";
@@ -24,10 +25,11 @@ export interface RecorderOptions {
   flushMs: number;
   /** Told when flushes begin to fail, with the first failure, and when they succeed again. */
   onChange: (failure: Error | undefined) => void;
+  /** Told of the first supply since `prepare` that the disk does not take down at its bid. */
+  onUnnamed: (supplyId: string, fault: unknown) => void;
   /** Monotonic clock, milliseconds. */
   now?: () => number;
-  /** Calls back again and again; returns what ends that. */
-  every?: (ms: number, run: () => void) => () => void;
+  every?: Repeat;
 }
 
 /** The statistics actor: its mailbox is the journal, its batch what was recorded since the last. */
@@ -44,7 +46,7 @@ export interface Recorder {
   hasRoom(): boolean;
   /** False when an auction of this supply could not be recorded: it may not begin. */
   canRecord(supply: Supply): boolean;
-  /** Records that the store has not confirmed yet, in words of the journal. */
+  /** Words of the journal that the store has not confirmed yet. */
   backlog(): number;
   /** Resolves when everything recorded before the call is counted. @throws as `countUpTo` */
   drain(): Promise<void>;
@@ -57,13 +59,14 @@ export interface Recorder {
 }
 
 export function createRecorder(options: RecorderOptions): Recorder {
-  const { journal, counter, flushMs, onChange, now = () => performance.now() } = options;
-  const { every = repeat } = options;
+  const { journal, counter, flushMs, onChange, onUnnamed } = options;
+  const { now = () => performance.now(), every = repeat } = options;
   const kept: { position: number; countedAtMs: number }[] = [];
   let lastFlush: Promise<void> = Promise.resolve();
   let isFlushQueued = false;
   let isFailing = false;
   let timesBack = 0;
+  let hasToldUnnamed = false;
   const stopTicking = every(flushMs, tick);
 
   function tick(): void {
@@ -134,8 +137,10 @@ export function createRecorder(options: RecorderOptions): Recorder {
     try {
       journal.name(supply);
       return true;
-    } catch {
-      return false; // `prepare` has told it.
+    } catch (fault) {
+      if (!hasToldUnnamed) onUnnamed(supply.id, fault);
+      hasToldUnnamed = true;
+      return false;
     }
   }
 
@@ -147,6 +152,7 @@ export function createRecorder(options: RecorderOptions): Recorder {
   return {
     record: journal.append,
     prepare(supplies) {
+      hasToldUnnamed = false;
       let left = PREPARED_SUPPLIES_MAX;
       for (const supply of supplies) {
         if (left-- === 0) return;
@@ -161,9 +167,4 @@ export function createRecorder(options: RecorderOptions): Recorder {
     refusedSupplies: counter.refusedSupplies,
     stop,
   };
-}
-
-function repeat(ms: number, run: () => void): () => void {
-  const timer = setInterval(run, ms);
-  return () => clearInterval(timer);
 }

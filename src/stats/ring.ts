@@ -1,6 +1,7 @@
 import assert from "node:assert";
 import type { Supply } from "../catalog/catalog.ts";
 import { countryNumber } from "../catalog/country.ts";
+import { BIDDERS_MAX } from "../catalog/document.ts";
 import type { Names } from "./names.ts";
 import type { AuctionOutcome } from "./outcome.ts";
 import { createScan, RECORD_FIXED_WORDS, type Scan, STATES_PER_WORD } from "./ring-scan.ts";
@@ -22,8 +23,9 @@ const HEADER_COMMITTED = 2; // Low 32 bits of the position behind the last whole
 const HEADER_TAIL = 2; // As a float64: the oldest position still kept.
 const HEADER_COUNTED = 3; // As a float64: below it the store has confirmed everything once.
 const HEADER_RECORDED = 4; // As a float64: records ever committed.
-/** Longest record: a supply of 1,000 bidders. */
-const RECORD_WORDS_MAX = RECORD_FIXED_WORDS + 1000 / STATES_PER_WORD;
+/** Longest record: a supply of as many bidders as a catalog allows. */
+const RECORD_WORDS_MAX = RECORD_FIXED_WORDS + Math.ceil(BIDDERS_MAX / STATES_PER_WORD);
+assert(BIDDERS_MAX < 1_024, "a winner's place has ten bits");
 const LOW = 2 ** 32;
 
 export const HEADER_BYTES = HEADER_WORDS * 4;
@@ -37,7 +39,7 @@ export interface Journal {
   committed(): number;
   /** The oldest position still kept. */
   tail(): number;
-  /** False when `reserved` more records of any length might not fit. */
+  /** False when one more record of any length might not fit besides `reserved` others. */
   hasRoom(reserved: number): boolean;
   isHalfFull(): boolean;
   /** Writes a supply's names down before its first record. @throws Error when the disk refuses */

@@ -11,7 +11,7 @@ import { createRecorder, type Recorder, type RecorderOptions } from "./recorder.
 
 export interface OpenStatisticsOptions
   extends Pick<JournalCounterOptions, "producer" | "onLost" | "onRefused">,
-    Pick<RecorderOptions, "flushMs" | "onChange">,
+    Pick<RecorderOptions, "flushMs" | "onChange" | "onUnnamed">,
     Pick<CurrentCountersOptions, "countAll"> {
   /** In the folder of this host's journals. */
   journalPath: string;
@@ -30,7 +30,7 @@ export interface Statistics {
 /** @throws Error when the folder or the disk refuses */
 export function openStatistics(options: OpenStatisticsOptions): Statistics {
   const { journalPath, ringWords, producer, store, countAll } = options;
-  const { flushMs, onChange, onLost, onRefused } = options;
+  const { flushMs, onChange, onUnnamed, onLost, onRefused } = options;
   const journal = createJournal(journalPath, ringWords);
   const counter = createJournalCounter({
     journal,
@@ -41,7 +41,7 @@ export function openStatistics(options: OpenStatisticsOptions): Statistics {
   });
   const journals = createJournalFolder(dirname(journalPath));
   return {
-    recorder: createRecorder({ journal, counter, flushMs, onChange }),
+    recorder: createRecorder({ journal, counter, flushMs, onChange, onUnnamed }),
     counters: createCurrentCounters({ journals, store, countAll }),
   };
 }

@@ -60,8 +60,8 @@ test("a ratio that grew too much, or cannot be told, is a regression where there
 
 test("a file that is no result, or has none to compare, is refused by name", async () => {
   const path = await save({ rows: [row("one-client")] });
-  expect(readBaseline(path)).rejects.toThrow(`baseline ${path}`);
-  expect(readBaseline(join(dir, "nothing.json"))).rejects.toThrow("nothing.json");
+  await expect(readBaseline(path)).rejects.toThrow(`baseline ${path}`);
+  await expect(readBaseline(join(dir, "nothing.json"))).rejects.toThrow("nothing.json");
 });
 
 test("a baseline with no row of this run but the reference is refused", () => {

@@ -41,6 +41,32 @@ test("a process that does not start is told of once, with its words", async () =
   expect(await children.lastWords()).toEqual([]);
 });
 
+test("all are stopped once: who asks again waits, too, and nothing is started behind them", async () => {
+  const own = createChildren();
+  const sleeper = { command: ["sh", "-c", "echo ready; exec sleep 60"], readyWhen: /ready/ };
+  const group = own.group();
+  const { pid } = await group.start({ name: "sleeper", ...sleeper });
+  const first = own.stopAll();
+  const late = group.start({ name: "late", ...sleeper });
+  await expect(late).rejects.toThrow("late is not started: all are being stopped");
+  await own.stopAll();
+  expect(processOf(pid)).toBeUndefined();
+  await first;
+});
+
+test("a group ends the members that are still starting", async () => {
+  const group = children.group();
+  const starting = group.start({
+    name: "slow",
+    command: ["sh", "-c", "echo $$; exec sleep 60"],
+    readyWhen: /never/,
+  });
+  const refused = expect(starting).rejects.toThrow();
+  await group.stopAll();
+  await refused;
+  expect(await children.lastWords()).toEqual([]);
+});
+
 test("of a long log only the end is read", async () => {
   const group = children.group();
   await group.start({

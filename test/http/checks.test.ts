@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { buildCatalog } from "../../src/catalog/catalog.ts";
 import { type CheckOptions, createChecks } from "../../src/http/checks.ts";
+import { createReadyRoute } from "../../src/http/health.ts";
 
 const catalog = buildCatalog({ supplies: { s: [] }, bidders: {} }, 7);
 
@@ -54,8 +55,10 @@ test.each([
 });
 
 test("a store that hangs counts as one that does not answer, well before the check is given up", async () => {
-  const checks = checksOf({ ping: () => new Promise(() => {}) });
-  expect(await checks.store!()).toMatchObject({ status: "degraded" });
+  const { store } = checksOf({ ping: () => new Promise(() => {}) });
+  const route = createReadyRoute({ requestIdOf: () => "id", checks: { store: store! } });
+  const answer = await route(new Request("http://x/readyz"));
+  expect(await answer.json()).toMatchObject({ checks: { store: { status: "degraded" } } });
 });
 
 test("a fallback that is in force shows although the store answers again", async () => {

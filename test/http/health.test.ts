@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { type Check, createReadyRoute, handleLive } from "../../src/http/health.ts";
+import { type Check, createLiveRoute, createReadyRoute } from "../../src/http/health.ts";
 
 const request = new Request("http://x/readyz");
 const requestIdOf = () => "id-1";
@@ -24,7 +24,7 @@ async function readiness(checks: Record<string, () => Check | Promise<Check>>) {
 }
 
 test("liveness asks nothing and says ok", async () => {
-  const response = handleLive(requestIdOf)(request);
+  const response = createLiveRoute(requestIdOf)(request);
   expect(response.status).toBe(200);
   expect(Object.fromEntries(response.headers)).toEqual(HEADERS);
   expect(await response.json()).toEqual({ status: "ok" });

@@ -43,7 +43,7 @@ describe("openapi", () => {
 
   test.each([
     ["/bid", "post", ["malformed_json", "unknown_supply", "no_eligible_bidders", "no_bids"]],
-    ["/bid", "post", ["body_too_large", "unsupported_media_type", "invalid_request"]],
+    ["/bid", "post", ["unsupported_media_type", "invalid_request"]],
     ["/bid", "post", ["rate_limited", "overloaded", "deadline", "shutting_down", "internal"]],
     ["/stat", "get", ["not_found", "internal", "stats_unavailable"]],
   ] as [string, string, ProblemCode[]][])("says when %s (%s) answers %j", (path, method, codes) => {

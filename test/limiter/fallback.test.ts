@@ -139,7 +139,7 @@ test.each(["closed", "open"] as const)(
     for (let i = 0; i < 5; i++) {
       const admitted = part.fallback.admit(CLIENT);
       if (onStoreError === "open") expect(await admitted).toMatchObject([{ granted: 1 }]);
-      else expect(admitted).rejects.toThrow(LimiterClosedError);
+      else await expect(admitted).rejects.toThrow(LimiterClosedError);
       await admitted.catch(() => {});
     }
     expect(part.fallback.isActive()).toBe(true);

@@ -135,6 +135,7 @@ export function createWorld(seed: number, asks: boolean): World {
       }),
       flushMs: FLUSH_MS,
       onChange: () => {},
+      onUnnamed: () => {},
       now: clock.now,
       every: (ms, run) => clock.every(ms, () => worker.isAlive && run()),
     });

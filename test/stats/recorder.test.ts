@@ -21,6 +21,8 @@ interface Bench extends Disposable {
   recorder: Recorder;
   /** What `onChange` was told: the message of a failure, or "well". */
   changes: string[];
+  /** What `onUnnamed` was told. */
+  unnamed: string[];
   lost: number;
   /** Lets so much time pass in steps of a flush, each ticking and settling. */
   pass(ms: number): Promise<void>;
@@ -33,6 +35,7 @@ function createBench(ringWords?: number, turns = 0): Bench {
   const journal = journalInMemory(ringWords);
   const store = createScriptedStore();
   const changes: string[] = [];
+  const unnamed: string[] = [];
   let nowMs = 1_000_000;
   let tick: (() => void) | undefined;
   const counter = createJournalCounter({
@@ -52,6 +55,7 @@ function createBench(ringWords?: number, turns = 0): Bench {
     counter,
     flushMs: FLUSH_MS,
     onChange: (failure) => changes.push(failure?.message ?? "well"),
+    onUnnamed: (supplyId) => unnamed.push(supplyId),
     now: () => nowMs,
     every(ms, run) {
       expect(ms).toBe(FLUSH_MS);
@@ -66,6 +70,7 @@ function createBench(ringWords?: number, turns = 0): Bench {
     store,
     recorder,
     changes,
+    unnamed,
     lost: 0,
     async pass(ms) {
       for (let passed = 0; passed < ms; passed += FLUSH_MS) {
@@ -136,6 +141,7 @@ describe("flushing", () => {
       counter,
       flushMs: 1,
       onChange: () => {},
+      onUnnamed: () => {},
       every(_ms, run) {
         tick = run;
         return () => {};
@@ -377,6 +383,33 @@ describe("room", () => {
     expect(() => {
       for (let i = 0; i < 1_024; i++) bench.recorder.record(auction);
     }).toThrow("full");
+  });
+});
+
+describe("the names of supplies", () => {
+  const supplies = Array.from({ length: 1_002 }, (_, i) => supplyOf(`s${i}`, ["b1"]));
+  const [last, beforeLast] = [supplies.at(-1)!, supplies.at(-2)!];
+
+  test("of the first thousand are written down beforehand, of others at their first bid", () => {
+    using bench = createBench(2 ** 18);
+    bench.recorder.prepare(supplies);
+    expect(bench.journal.supplyIds()).toHaveLength(1_000);
+    expect(bench.recorder.canRecord(last)).toBe(true);
+    expect(bench.journal.supplyIds()).toContain("s1001");
+  });
+
+  test("that the disk refuses then are told of once, until supplies are prepared again", () => {
+    using bench = createBench(2 ** 18);
+    bench.recorder.prepare(supplies);
+    bench.journal.name = () => {
+      throw new Error("no space left");
+    };
+    expect(bench.recorder.canRecord(last)).toBe(false);
+    expect(bench.recorder.canRecord(beforeLast)).toBe(false);
+    expect(bench.unnamed).toEqual(["s1001"]);
+    bench.recorder.prepare([]);
+    expect(bench.recorder.canRecord(beforeLast)).toBe(false);
+    expect(bench.unnamed).toEqual(["s1001", "s1000"]);
   });
 });
 
