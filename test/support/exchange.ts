@@ -1,7 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { ConfigSchema } from "../../src/config.ts";
+import { createFolder } from "./folder.ts";
 import {
   childrenOf,
   commandOf,
@@ -63,8 +62,8 @@ export interface ExchangeOptions {
  */
 export async function startExchange(options: ExchangeOptions = {}): Promise<Exchange> {
   const { env = {}, args = [], wrapper = [] } = options;
-  const folder = temporaryFolder();
-  const dataDir = options.dataDir ?? folder.path;
+  const folder = createFolder();
+  const dataDir = options.dataDir ?? folder.dir;
   const child = Bun.spawn([...wrapper, process.execPath, MAIN, "serve", ...args], {
     cwd: ROOT,
     env: environment({ PORT: "0", HOST: "127.0.0.1", DATA_DIR: dataDir, ...env }),
@@ -178,12 +177,6 @@ const exitOf = ({ exitCode, signalCode }: Bun.Subprocess): Exit => ({
   code: exitCode,
   signal: signalCode as string | null,
 });
-
-/** A folder for one test: `using folder = temporaryFolder()` deletes it at the end. */
-export function temporaryFolder(): Disposable & { readonly path: string } {
-  const path = mkdtempSync(join(tmpdir(), "test-exchange-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
-}
 
 /** A setting that is there but empty counts as not set, and hides the one in `.env`. */
 function environment(given: Environment): Record<string, string | undefined> {

@@ -3,7 +3,8 @@ import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { BidderDocument } from "../../src/catalog/document.ts";
 import { jsonAnswer, type SeenRequest, serveBidder } from "../support/bidder-server.ts";
-import { runExchange, startExchange, temporaryFolder } from "../support/exchange.ts";
+import { runExchange, startExchange } from "../support/exchange.ts";
+import { createFolder } from "../support/folder.ts";
 import { until } from "../support/until.ts";
 
 setDefaultTimeout(60_000);
@@ -58,8 +59,8 @@ describe("bidders behind HTTP", () => {
     await using high = serveBidder((request) => bidOf(request, 0.9));
     await using hung = serveBidder(() => undefined);
     await using broken = serveBidder(() => ({ end: "close" }));
-    using folder = temporaryFolder();
-    const path = join(folder.path, "catalog.json");
+    using folder = createFolder();
+    const path = join(folder.dir, "catalog.json");
     writeCatalog(path, {
       low: { endpoint: low.url },
       high: { endpoint: high.url },
@@ -92,8 +93,8 @@ describe("bidders behind HTTP", () => {
     await using server = serveBidder((request) =>
       isBroken ? { end: "close" } : bidOf(request, 0.5),
     );
-    using folder = temporaryFolder();
-    const path = join(folder.path, "catalog.json");
+    using folder = createFolder();
+    const path = join(folder.dir, "catalog.json");
     writeCatalog(path, { b: { endpoint: server.url } });
     await using exchange = await startExchange({ env: { ...SETTINGS, CATALOG: path } });
     const ready = async () => {
@@ -115,8 +116,8 @@ describe("bidders behind HTTP", () => {
   test("keep their connections over a swap that leaves them alone, and lose them with their entry", async () => {
     await using kept = serveBidder((request) => bidOf(request, 0.5));
     await using dropped = serveBidder((request) => bidOf(request, 0.4));
-    using folder = temporaryFolder();
-    const path = join(folder.path, "catalog.json");
+    using folder = createFolder();
+    const path = join(folder.dir, "catalog.json");
     const stays = { kept: { endpoint: kept.url } };
     writeCatalog(path, { ...stays, dropped: { endpoint: dropped.url } });
     await using exchange = await startExchange({ env: { ...SETTINGS, CATALOG: path } });
@@ -130,8 +131,8 @@ describe("bidders behind HTTP", () => {
 
   test("on private addresses are refused unless they are allowed", async () => {
     await using canary = serveBidder(() => undefined);
-    using folder = temporaryFolder();
-    const path = join(folder.path, "catalog.json");
+    using folder = createFolder();
+    const path = join(folder.dir, "catalog.json");
     writeCatalog(path, { b: { endpoint: canary.url } });
     const refused = await runExchange(["check"], { env: { CATALOG: path } });
     expect(refused.code).toBe(78);
@@ -145,8 +146,8 @@ describe("bidders behind HTTP", () => {
 
   test("cost nothing more when the client leaves: their calls are aborted", async () => {
     await using hung = serveBidder(() => undefined);
-    using folder = temporaryFolder();
-    const path = join(folder.path, "catalog.json");
+    using folder = createFolder();
+    const path = join(folder.dir, "catalog.json");
     writeCatalog(path, { b: { endpoint: hung.url } });
     await using exchange = await startExchange({ env: { ...SETTINGS, CATALOG: path } });
     const left = new AbortController();

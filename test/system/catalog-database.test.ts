@@ -13,9 +13,9 @@ import {
   type Exchange,
   runExchange,
   startExchange,
-  temporaryFolder,
 } from "../support/exchange.ts";
 import { printFigures } from "../support/faults.ts";
+import { createFolder } from "../support/folder.ts";
 import {
   formatBid,
   holdAuctions,
@@ -178,9 +178,9 @@ for (const { name, start, missing } of DATABASES) {
 
     test("that was never set up ends the start, and the check, with one line and 78", async () => {
       const CATALOG = await server.createDatabase();
-      using folder = temporaryFolder();
+      using folder = createFolder();
       if (name === "SQLite") await Bun.write(CATALOG.replace("sqlite:", ""), "");
-      const env = { ...SETTINGS, CATALOG, DATA_DIR: folder.path, PORT: "0", HOST: "127.0.0.1" };
+      const env = { ...SETTINGS, CATALOG, DATA_DIR: folder.dir, PORT: "0", HOST: "127.0.0.1" };
       for (const command of ["serve", "check"]) {
         const { code, stderr } = await runExchange([command], { env });
         expect([command, code]).toEqual([command, 78]);
@@ -206,9 +206,9 @@ for (const { name, start, missing } of DATABASES) {
     });
 
     test("serves from the last snapshot when the database is away at the start", async () => {
-      using folder = temporaryFolder();
+      using folder = createFolder();
       const { CATALOG, env } = await createCatalog();
-      const dataDir = folder.path;
+      const dataDir = folder.dir;
       {
         await using exchange = await startExchange({ env: env(), dataDir });
         await exchange.stop();
@@ -233,10 +233,10 @@ for (const { name, start, missing } of DATABASES) {
     });
 
     test("does not start without a database and without a snapshot", async () => {
-      using folder = temporaryFolder();
+      using folder = createFolder();
       const { CATALOG } = await createCatalog();
       const restore = await takeAway(server, CATALOG);
-      const env = { ...SETTINGS, CATALOG, DATA_DIR: folder.path, PORT: "0", HOST: "127.0.0.1" };
+      const env = { ...SETTINGS, CATALOG, DATA_DIR: folder.dir, PORT: "0", HOST: "127.0.0.1" };
       const { code, stdout, stderr } = await runExchange(["serve"], { env });
       await restore();
       expect(code).toBe(1);
@@ -264,10 +264,10 @@ async function takeAway(server: DatabaseServer, url: string): Promise<() => Prom
 
 describe("the commands", () => {
   test("set a database up, fill it, show it, and say what would change", async () => {
-    using folder = temporaryFolder();
-    const [file, other] = [join(folder.path, "a.json"), join(folder.path, "b.json")];
-    const dataDir = join(folder.path, "data");
-    const CATALOG = `sqlite:${join(folder.path, "catalog.db")}`;
+    using folder = createFolder();
+    const [file, other] = [join(folder.dir, "a.json"), join(folder.dir, "b.json")];
+    const dataDir = join(folder.dir, "data");
+    const CATALOG = `sqlite:${join(folder.dir, "catalog.db")}`;
     const run = async (...args: string[]) => {
       const { code, stdout, stderr } = await runExchange(["catalog", ...args], {
         env: { CATALOG, DATA_DIR: dataDir },
@@ -300,8 +300,8 @@ describe("the commands", () => {
     [["import", "nowhere.json"], "CATALOG is the file data/catalog.json; expected a database"],
     [["diff"], "no exchange has served from this DATA_DIR yet"],
   ])("say what is wrong with %p", async (args, words) => {
-    using folder = temporaryFolder();
-    const env = { DATA_DIR: folder.path };
+    using folder = createFolder();
+    const env = { DATA_DIR: folder.dir };
     const { code, stdout, stderr } = await runExchange(["catalog", ...args], { env });
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr).toContain(words);

@@ -1,7 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Exchange, startExchange, temporaryFolder } from "../support/exchange.ts";
+import { type Exchange, startExchange } from "../support/exchange.ts";
+import { createFolder } from "../support/folder.ts";
 import {
   clientAddress,
   formatBid,
@@ -42,8 +43,8 @@ async function isKnownEverywhere({ port }: Exchange, supplyId: string): Promise<
 
 describe("a changed catalog", () => {
   test("that is renamed into place is in force in every worker", async () => {
-    using folder = temporaryFolder();
-    const path = join(folder.path, "catalog.json");
+    using folder = createFolder();
+    const path = join(folder.dir, "catalog.json");
     writeFileSync(path, catalogOf({ s1: ["b1"] }));
     await using exchange = await startExchange({ env: { ...SETTINGS, CATALOG: path } });
     expect(await isKnownEverywhere(exchange, "s2")).toBe(false);
@@ -58,10 +59,10 @@ describe("a changed catalog", () => {
   });
 
   test("that no watch can see is in force after SIGHUP, also in later workers", async () => {
-    using folder = temporaryFolder();
+    using folder = createFolder();
     // The folder that is watched holds a link only; what changes is elsewhere.
-    const [path, real] = [join(folder.path, "link.json"), join(folder.path, "away", "real.json")];
-    mkdirSync(join(folder.path, "away"));
+    const [path, real] = [join(folder.dir, "link.json"), join(folder.dir, "away", "real.json")];
+    mkdirSync(join(folder.dir, "away"));
     writeFileSync(real, catalogOf({ s1: ["b1"] }));
     symlinkSync(real, path);
     await using exchange = await startExchange({ env: { ...SETTINGS, CATALOG: path } });
@@ -77,8 +78,8 @@ describe("a changed catalog", () => {
   });
 
   test("reaches workers that are just starting", async () => {
-    using folder = temporaryFolder();
-    const path = join(folder.path, "catalog.json");
+    using folder = createFolder();
+    const path = join(folder.dir, "catalog.json");
     writeFileSync(path, catalogOf({ s0: ["b1"] }));
     await using exchange = await startExchange({ env: { ...SETTINGS, CATALOG: path } });
     for (const round of [1, 2, 3]) {
@@ -94,8 +95,8 @@ describe("a changed catalog", () => {
   });
 
   test("drops what GET /stat had cached", async () => {
-    using folder = temporaryFolder();
-    const path = join(folder.path, "catalog.json");
+    using folder = createFolder();
+    const path = join(folder.dir, "catalog.json");
     writeFileSync(path, catalogOf({ s1: ["b1"] }));
     const env = { ...SETTINGS, CATALOG: path, STAT_CACHE_MS: "600000" };
     await using exchange = await startExchange({ env });
@@ -105,10 +106,10 @@ describe("a changed catalog", () => {
   });
 
   test("that no longer has a supply keeps its counters in GET /stat", async () => {
-    using folder = temporaryFolder();
-    const path = join(folder.path, "catalog.json");
+    using folder = createFolder();
+    const path = join(folder.dir, "catalog.json");
     writeFileSync(path, catalogOf({ s1: ["b1"], s2: ["b2"], s3: ["b1"] }));
-    const dataDir = join(folder.path, "data");
+    const dataDir = join(folder.dir, "data");
     const env = { ...SETTINGS, CATALOG: path };
     const entries: LedgerEntry[] = [];
     {
@@ -131,8 +132,8 @@ describe("a changed catalog", () => {
 });
 
 test("a broken catalog swapped in 50 times under load fails no bid", async () => {
-  using folder = temporaryFolder();
-  const path = join(folder.path, "catalog.json");
+  using folder = createFolder();
+  const path = join(folder.dir, "catalog.json");
   const good = catalogOf({ s1: ["b1", "b2"], s2: ["b2"] });
   writeFileSync(path, good);
   const broken = [

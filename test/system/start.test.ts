@@ -3,7 +3,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { ConfigSchema } from "../../src/config.ts";
-import { runExchange, startExchange, temporaryFolder } from "../support/exchange.ts";
+import { runExchange, startExchange } from "../support/exchange.ts";
+import { createFolder } from "../support/folder.ts";
 import { startRedis } from "../support/redis.ts";
 
 setDefaultTimeout(60_000);
@@ -42,8 +43,8 @@ describe("a second copy", () => {
   test("on the same port fails with one line, and the first goes on", async () => {
     await using exchange = await startExchange();
     const workers = exchange.workerPids();
-    using folder = temporaryFolder();
-    const env = { HOST: "127.0.0.1", PORT: String(exchange.port), DATA_DIR: folder.path };
+    using folder = createFolder();
+    const env = { HOST: "127.0.0.1", PORT: String(exchange.port), DATA_DIR: folder.dir };
     const second = await runExchange(["serve"], { env });
     expect(second.code).toBe(1);
     expect(second.stdout).toBe("");
@@ -109,10 +110,10 @@ describe("a bad catalog", () => {
     ],
   ];
   test.each(cases)("%s is refused with status 78 and its faults", async (_, text, faults) => {
-    using folder = temporaryFolder();
-    const path = join(folder.path, "catalog.json");
+    using folder = createFolder();
+    const path = join(folder.dir, "catalog.json");
     writeFileSync(path, text);
-    const env = { CATALOG: path, DATA_DIR: folder.path, PORT: "0" };
+    const env = { CATALOG: path, DATA_DIR: folder.dir, PORT: "0" };
     for (const command of ["serve", "check"]) {
       const { code, stdout, stderr } = await runExchange([command], { env });
       expect(code).toBe(78);
@@ -154,11 +155,11 @@ describe("the command line", () => {
   });
 
   test("a flag wins over the environment, which wins over .env", async () => {
-    using folder = temporaryFolder();
-    writeFileSync(join(folder.path, ".env"), "TMAX_DEFAULT=no1\nTMAX_MAX=no2\nWORKERS=no3\n");
+    using folder = createFolder();
+    writeFileSync(join(folder.dir, ".env"), "TMAX_DEFAULT=no1\nTMAX_MAX=no2\nWORKERS=no3\n");
     const env: Record<string, string | undefined> = { TMAX_MAX: "no4", WORKERS: "no5" };
     for (const name of Object.keys(ConfigSchema.properties)) env[name] ??= undefined;
-    const { stderr } = await runExchange(["check", "--workers", "no6"], { cwd: folder.path, env });
+    const { stderr } = await runExchange(["check", "--workers", "no6"], { cwd: folder.dir, env });
     expect(stderr).toContain('TMAX_DEFAULT="no1"');
     expect(stderr).toContain('TMAX_MAX="no4"');
     expect(stderr).toContain('WORKERS="no6"');

@@ -1,5 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { type Exchange, startExchange, temporaryFolder } from "../support/exchange.ts";
+import { type Exchange, startExchange } from "../support/exchange.ts";
+import { createFolder } from "../support/folder.ts";
 import {
   clientAddress,
   formatBid,
@@ -43,9 +44,9 @@ describe("a stop", () => {
   test.each(["SIGTERM", "SIGINT"] as const)(
     "by %s answers the auctions in flight, keeps the statistics and ends with 0",
     async (signal) => {
-      using folder = temporaryFolder();
+      using folder = createFolder();
       await using exchange = await startExchange({
-        dataDir: folder.path,
+        dataDir: folder.dir,
         env: { ...DISTINCT, ...SLOW },
       });
       const answers = await sendBids(exchange, 60);
@@ -56,13 +57,13 @@ describe("a stop", () => {
       expect(await exchange.exited).toEqual({ code: 0, signal: null });
       expect(performance.now() - beganMs).toBeLessThan(STOP_MS_MAX);
       await exchange.leavesNobody();
-      await expectCounted(folder.path, entries);
+      await expectCounted(folder.dir, entries);
     },
   );
 
   test("under load fails no request: connections are told to close first", async () => {
-    using folder = temporaryFolder();
-    await using exchange = await startExchange({ dataDir: folder.path, env: DISTINCT });
+    using folder = createFolder();
+    await using exchange = await startExchange({ dataDir: folder.dir, env: DISTINCT });
     let answered = 0;
     const entries = await holdAuctions({
       port: exchange.port,
@@ -77,7 +78,7 @@ describe("a stop", () => {
     expect(new Set(entries.map((entry) => entry.status))).toEqual(new Set([200, 400]));
     expect(await exchange.exited).toEqual({ code: 0, signal: null });
     await exchange.leavesNobody();
-    await expectCounted(folder.path, entries);
+    await expectCounted(folder.dir, entries);
   });
 
   test("says that it is not ready meanwhile, on connections that it has", async () => {
@@ -123,13 +124,13 @@ describe("a stop", () => {
   });
 
   test("by SIGKILL of the supervisor leaves no orphan, and what was answered is counted", async () => {
-    using folder = temporaryFolder();
-    await using exchange = await startExchange({ dataDir: folder.path, env: DISTINCT });
+    using folder = createFolder();
+    await using exchange = await startExchange({ dataDir: folder.dir, env: DISTINCT });
     const load = { port: exchange.port, count: 200, connections: 16, bidOf };
     const entries = await holdAuctions(load);
     exchange.kill("SIGKILL");
     await exchange.leavesNobody(ORPHAN_MS_MAX);
-    await expectCounted(folder.path, entries);
+    await expectCounted(folder.dir, entries);
   });
 });
 

@@ -6,8 +6,9 @@ import { type DatabaseLocation, parseLocation } from "../../../src/catalog/locat
 import { startChaosProxy } from "../../support/chaos-proxy.ts";
 import { expectCountedOnce } from "../../support/counting.ts";
 import type { DatabaseServer } from "../../support/database-server.ts";
-import { type Exchange, startExchange, temporaryFolder } from "../../support/exchange.ts";
+import { type Exchange, startExchange } from "../../support/exchange.ts";
 import { printFigures, shortOrLong } from "../../support/faults.ts";
+import { createFolder } from "../../support/folder.ts";
 import { formatBid, readStat } from "../../support/ledger.ts";
 import { readReadiness } from "../../support/outage.ts";
 import { monitored, pausesSince } from "../../support/pauses.ts";
@@ -61,8 +62,8 @@ async function isUpToDate({ port }: Exchange): Promise<boolean> {
 }
 
 test("changes under load fail no bid and lose no count, and the last one is in force", async () => {
-  using folder = temporaryFolder();
-  const env = { ...SETTINGS, ...monitored(folder.path), CATALOG };
+  using folder = createFolder();
+  const env = { ...SETTINGS, ...monitored(folder.dir), CATALOG };
   await using exchange = await startExchange({ env });
   await until("every worker has it", () => isUpToDate(exchange));
   const load = startSteadyLoad({ port: exchange.port, bidOf });
@@ -70,7 +71,7 @@ test("changes under load fail no bid and lose no count, and the last one is in f
   const beforeMs = Date.now();
   await untilAnswered(load, shortOrLong(200, 4_000));
   const changingMs = Date.now();
-  const without = pausesSince(folder.path, beforeMs);
+  const without = pausesSince(folder.dir, beforeMs);
 
   await withDatabase(location, async (sql) => {
     for (let n = 0; n < CHANGES; n++) {
@@ -83,7 +84,7 @@ test("changes under load fail no bid and lose no count, and the last one is in f
   const lastMs = performance.now();
   await until("every worker has the last", () => isUpToDate(exchange), 60_000);
   const inForceMs = performance.now() - lastMs;
-  const pauses = pausesSince(folder.path, changingMs);
+  const pauses = pausesSince(folder.dir, changingMs);
   await load.stop();
 
   expect(new Set(load.answered.map(({ status }) => status))).toEqual(new Set([200]));

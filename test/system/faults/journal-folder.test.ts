@@ -12,7 +12,7 @@ import { answerStoreCall } from "../../../src/store/embedded/remote.ts";
 import { createEmbeddedStore } from "../../../src/store/embedded/store.ts";
 import { createWindowsFile } from "../../../src/store/embedded/windows-file.ts";
 import { auctionsOf, expectCountedOnce, heldOf } from "../../support/counting.ts";
-import { runExchange, startExchange, temporaryFolder } from "../../support/exchange.ts";
+import { runExchange, startExchange } from "../../support/exchange.ts";
 import { printFigures } from "../../support/faults.ts";
 import { createFolder } from "../../support/folder.ts";
 import { clientAddress, holdAuctions, type LedgerEntry, readStat } from "../../support/ledger.ts";
@@ -39,17 +39,17 @@ describe("a folder that cannot hold journals ends the start with one line and 1:
 
   test("a DATA_DIR that cannot be made", async () => {
     expectOneLine(await start("/proc/exchange"), /^exchange: ENOENT.*'\/proc\/exchange/);
-    using folder = temporaryFolder();
-    const file = join(folder.path, "file");
+    using folder = createFolder();
+    const file = join(folder.dir, "file");
     writeFileSync(file, "");
     expectOneLine(await start(file), /^exchange: .*file/);
   });
 
   // A folder in which nobody can create a file, not even root.
   test("journals that cannot be written", async () => {
-    using folder = temporaryFolder();
-    symlinkSync("/proc/self/fdinfo", join(folder.path, "journals"));
-    expectOneLine(await start(folder.path), /^exchange: .*journals\/.*\.journal/);
+    using folder = createFolder();
+    symlinkSync("/proc/self/fdinfo", join(folder.dir, "journals"));
+    expectOneLine(await start(folder.dir), /^exchange: .*journals\/.*\.journal/);
   });
 
   const inNamespace = (script: string) =>
@@ -62,21 +62,21 @@ describe("a folder that cannot hold journals ends the start with one line and 1:
   // A disk of 20 MB holds two journals of three, where the kernel lets us mount one; else, and as
   // well, a limit on the size of files: the write fails at the same place.
   test("a disk that is too small", async () => {
-    using folder = temporaryFolder();
+    using folder = createFolder();
     const limited = ["prlimit", "--fsize=8000000"];
-    expectOneLine(await startIn(folder.path, limited), /cannot allocate .*EFBIG/);
-    using disk = temporaryFolder();
-    if (!isMountPermitted(disk.path)) return;
+    expectOneLine(await startIn(folder.dir, limited), /cannot allocate .*EFBIG/);
+    using disk = createFolder();
+    if (!isMountPermitted(disk.dir)) return;
     const small = inNamespace('mount -t tmpfs -o size=20m tmpfs "$DATA_DIR" && exec "$0" "$@"');
-    expectOneLine(await startIn(disk.path, small), /cannot allocate .*ENOSPC/);
+    expectOneLine(await startIn(disk.dir, small), /cannot allocate .*ENOSPC/);
   });
 
   test("a disk that is read-only", async () => {
-    using disk = temporaryFolder();
-    mkdirSync(join(disk.path, "journals"));
-    if (!isMountPermitted(disk.path)) return;
+    using disk = createFolder();
+    mkdirSync(join(disk.dir, "journals"));
+    if (!isMountPermitted(disk.dir)) return;
     const mount = 'mount -t tmpfs -o ro tmpfs "$DATA_DIR" && exec "$0" "$@"';
-    expectOneLine(await startIn(disk.path, inNamespace(mount)), /^exchange: .*EROFS/);
+    expectOneLine(await startIn(disk.dir, inNamespace(mount)), /^exchange: .*EROFS/);
   });
 
   /** Runs the service behind another program until it ends. */
@@ -117,13 +117,13 @@ describe("a disk that fills up while the service runs", () => {
   });
 
   test("refuses bids for a supply that came with a new catalog, as overloaded, until there is room", async () => {
-    using folder = temporaryFolder();
-    const path = join(folder.path, "catalog.json");
+    using folder = createFolder();
+    const path = join(folder.dir, "catalog.json");
     const catalog = await loadCatalogFile("data/catalog.json");
     writeFileSync(path, JSON.stringify(catalog));
     const env = { ...DISTINCT, CATALOG: path, WORKERS: "2" };
-    await using exchange = await startExchange({ dataDir: folder.path, env });
-    const journals = join(folder.path, "journals");
+    await using exchange = await startExchange({ dataDir: folder.dir, env });
+    const journals = join(folder.dir, "journals");
     const names = readdirSync(journals).filter((name) => name.endsWith(".names"));
     // The next line fits in part. The supervisor has room for the snapshot of the catalog.
     limitFiles(exchange.workerPids(), statSync(join(journals, names[0]!)).size + 10);
@@ -145,7 +145,7 @@ describe("a disk that fills up while the service runs", () => {
     expect(answered.some(({ status }) => status === 503)).toBe(false);
     exchange.kill("SIGKILL");
     await exchange.leavesNobody();
-    await using next = await startExchange({ dataDir: folder.path, env });
+    await using next = await startExchange({ dataDir: folder.dir, env });
     const { fresh } = await readStat(next.url, "?supply=fresh");
     expect(fresh!.total_reqs).toBe(60);
   });

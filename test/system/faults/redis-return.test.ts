@@ -2,8 +2,9 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, readdirSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { auctionsOf, heldOf } from "../../support/counting.ts";
-import { type Exchange, startExchange, temporaryFolder } from "../../support/exchange.ts";
+import { type Exchange, startExchange } from "../../support/exchange.ts";
 import { printFigures, shortOrLong } from "../../support/faults.ts";
+import { createFolder } from "../../support/folder.ts";
 import { readStat } from "../../support/ledger.ts";
 import {
   DISTINCT,
@@ -47,9 +48,9 @@ function cutTail({ dir }: TestRedis): void {
 
 /** Auctions that a Redis with this folder has counted, by a server of its own on a copy of it. */
 async function countedIn({ dir }: TestRedis): Promise<number> {
-  using folder = temporaryFolder();
-  cpSync(dir, folder.path, { recursive: true });
-  await using copy = await startRedis(...PERSISTENT, "--dir", folder.path);
+  using folder = createFolder();
+  cpSync(dir, folder.dir, { recursive: true });
+  await using copy = await startRedis(...PERSISTENT, "--dir", folder.dir);
   return await auctionsIn(copy);
 }
 

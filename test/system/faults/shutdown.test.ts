@@ -1,7 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { expectCountedOnce } from "../../support/counting.ts";
-import { startExchange, temporaryFolder } from "../../support/exchange.ts";
+import { startExchange } from "../../support/exchange.ts";
 import { printFigures, shortOrLong } from "../../support/faults.ts";
+import { createFolder } from "../../support/folder.ts";
 import { readStat } from "../../support/ledger.ts";
 import { startRedis } from "../../support/redis.ts";
 import { startSteadyLoad, untilAnswered } from "../../support/steady-load.ts";
@@ -16,12 +17,12 @@ const RESTARTS = shortOrLong(2, 5);
 describe.each(STORES)("SIGTERM under load, on the store %s,", (kind) => {
   test("fails no bid: connections that are kept open are told to close, and what runs is answered", async () => {
     await using store = await startStore(kind);
-    using folder = temporaryFolder();
+    using folder = createFolder();
     const slow = { BIDDER_LATENCY_MS: "5-60" };
     const env: Record<string, string | undefined> = { ...store.env, ...DISTINCT, ...slow };
     await using stack = new AsyncDisposableStack();
     const start = async () =>
-      stack.use(await startExchange({ dataDir: folder.path, env: { ...env } }));
+      stack.use(await startExchange({ dataDir: folder.dir, env: { ...env } }));
     let exchange = await start();
     env.PORT = String(exchange.port);
     let stopMs = 0;
@@ -59,9 +60,9 @@ describe("SIGTERM while Redis", () => {
     async (signal) => {
       const redis = await startRedis("--appendonly", "yes", "--appendfsync", "always");
       await using _ = { [Symbol.asyncDispose]: redis.stop };
-      using folder = temporaryFolder();
+      using folder = createFolder();
       const env = { REDIS_URL: redis.url, ...DISTINCT };
-      await using exchange = await startExchange({ dataDir: folder.path, env });
+      await using exchange = await startExchange({ dataDir: folder.dir, env });
       const load = startSteadyLoad({ port: exchange.port });
       await untilAnswered(load, 200);
       if (signal === "SIGKILL") await redis.kill();
@@ -78,7 +79,7 @@ describe("SIGTERM while Redis", () => {
 
       if (signal === "SIGKILL") await redis.start();
       else process.kill(redis.pid, "SIGCONT");
-      await using next = await startExchange({ dataDir: folder.path, env });
+      await using next = await startExchange({ dataDir: folder.dir, env });
       const figures = expectCountedOnce(await readStat(next.url), load);
       printFigures(`SIGTERM, Redis ${signal}`, { "stop ms": Math.round(stopMs), ...figures });
       expect(await next.stop()).toEqual({ code: 0, signal: null });

@@ -1,7 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { auctionsOf, expectCountedOnce, heldOf } from "../../support/counting.ts";
-import { startExchange, temporaryFolder } from "../../support/exchange.ts";
+import { startExchange } from "../../support/exchange.ts";
 import { printFigures, shortOrLong } from "../../support/faults.ts";
+import { createFolder } from "../../support/folder.ts";
 import { readStat } from "../../support/ledger.ts";
 import { startSteadyLoad, untilAnswered } from "../../support/steady-load.ts";
 import { STORES, startStore } from "../../support/stores.ts";
@@ -14,11 +15,11 @@ const KILLS = shortOrLong(1, 5);
 describe.each(STORES)("a supervisor killed under load, on the store %s,", (kind) => {
   test("and started again at once on the same folder and port loses no count", async () => {
     await using store = await startStore(kind);
-    using folder = temporaryFolder();
+    using folder = createFolder();
     const env: Record<string, string | undefined> = { ...store.env, ...DISTINCT };
     await using stack = new AsyncDisposableStack();
     const start = async () =>
-      stack.use(await startExchange({ dataDir: folder.path, env: { ...env } }));
+      stack.use(await startExchange({ dataDir: folder.dir, env: { ...env } }));
     let exchange = await start();
     env.PORT = String(exchange.port);
     const load = startSteadyLoad({ port: exchange.port });
@@ -41,17 +42,17 @@ describe.each(STORES)("a supervisor killed under load, on the store %s,", (kind)
 
   test("leaves auctions to workers that outlive it: their answers are in the next one's statistics", async () => {
     await using store = await startStore(kind);
-    using folder = temporaryFolder();
+    using folder = createFolder();
     const slow = { BIDDER_LATENCY_MS: "1500-3000", TMAX_DEFAULT: "4000" };
     const env = { ...store.env, ...DISTINCT, ...slow };
-    await using first = await startExchange({ dataDir: folder.path, env });
+    await using first = await startExchange({ dataDir: folder.dir, env });
     const load = startSteadyLoad({ port: first.port, connections: 60, rate: 2_000 });
     await untilAnswered(load, 1);
     first.kill("SIGKILL");
     const answeredBefore = load.answered.length;
     const stopped = load.stop();
     const next = { ...store.env, ...DISTINCT, PORT: String(first.port) };
-    await using exchange = await startExchange({ dataDir: folder.path, env: next });
+    await using exchange = await startExchange({ dataDir: folder.dir, env: next });
     let isOver = false;
     stopped.then(() => (isOver = true));
     do {

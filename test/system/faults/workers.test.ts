@@ -1,8 +1,9 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { expectCountedOnce } from "../../support/counting.ts";
-import { type Exchange, startExchange, temporaryFolder } from "../../support/exchange.ts";
+import { type Exchange, startExchange } from "../../support/exchange.ts";
 import { printFigures, shortOrLong } from "../../support/faults.ts";
+import { createFolder } from "../../support/folder.ts";
 import { readStat } from "../../support/ledger.ts";
 import { childrenOf } from "../../support/processes.ts";
 import { startSteadyLoad, untilAnswered } from "../../support/steady-load.ts";
@@ -110,8 +111,8 @@ describe("a worker that crashes again and again", () => {
   );
 
   test("ends the service with 1 at its fifth crash, and what was answered is kept", async () => {
-    using folder = temporaryFolder();
-    await using exchange = await startExchange({ dataDir: folder.path, env: DISTINCT });
+    using folder = createFolder();
+    await using exchange = await startExchange({ dataDir: folder.dir, env: DISTINCT });
     const load = startSteadyLoad({ port: exchange.port });
     let hasExited = false;
     exchange.exited.then(() => (hasExited = true));
@@ -126,7 +127,7 @@ describe("a worker that crashes again and again", () => {
     expect(exchange.printed("five workers crashed within a minute")).toBe(1);
     await exchange.leavesNobody();
 
-    await using next = await startExchange({ dataDir: folder.path, env: DISTINCT });
+    await using next = await startExchange({ dataDir: folder.dir, env: DISTINCT });
     const figures = expectCountedOnce(await readStat(next.url), load);
     printFigures("five crashes", { refused: load.refused(), ...figures });
     await expectNobodyLeft(next);
