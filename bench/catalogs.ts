@@ -5,7 +5,7 @@ import type { CatalogDocument } from "../src/catalog/document.ts";
 import { type DatabaseLocation, parseLocation } from "../src/catalog/location.ts";
 
 /** A supply and a country that it has bidders for. */
-interface Offer {
+interface SupplyCountry {
   readonly supplyId: string;
   readonly country: string;
 }
@@ -14,7 +14,7 @@ interface Offer {
 export interface BenchCatalog {
   /** As CATALOG names it. */
   readonly path: string;
-  readonly offers: readonly Offer[];
+  readonly offers: readonly SupplyCountry[];
   /** Each request names another supply: its digits run through so many. Else one of `offers`. */
   readonly suppliesSpread?: number;
   /** Where its bidders are played, without a path. */

@@ -45,14 +45,14 @@ export interface Variant {
   readonly alone: Sample[];
 }
 
-export interface Outcome {
+export interface RoundsResult {
   readonly variants: readonly Variant[];
   /** Answers that should not have been given, a line each. */
   readonly problems: readonly string[];
 }
 
 /** What runs of one plan share. */
-export interface Bench {
+export interface Tools {
   children: Children;
   clock: CpuClock;
   say: (line: string) => void;
@@ -64,13 +64,13 @@ export interface Bench {
  * reference stays between the rounds, idle without a cost; every other scenario is started, warmed
  * up, measured and ended in turn.
  */
-export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
+export async function runRounds(plan: Plan, tools: Tools): Promise<RoundsResult> {
   const variants = listVariants(plan);
   const rowOf = (name: string, shape: Shape) => findVariant(variants, name, shape);
   const problems: string[] = [];
   const reference = plan.scenarios.find(({ name }) => name === REFERENCE);
-  const referenceGroup = bench.children.group();
-  const referenceAct = reference && (await openAct(plan, bench, reference, referenceGroup));
+  const referenceGroup = tools.children.group();
+  const referenceAct = reference && (await openAct(plan, tools, reference, referenceGroup));
   let round = 0;
   while (++round <= plan.rounds) {
     for (const scenario of plan.scenarios) await visit(scenario);
@@ -79,9 +79,9 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
   return { variants, problems };
 
   async function visit(scenario: Scenario) {
-    const group = bench.children.group();
+    const group = tools.children.group();
     const isReference = scenario === reference;
-    const act = isReference ? referenceAct! : await openAct(plan, bench, scenario, group);
+    const act = isReference ? referenceAct! : await openAct(plan, tools, scenario, group);
     for (const connections of plan.connections) {
       await takeTurns(scenario, act, { connections });
       const { pacedBy } = scenario;
@@ -126,7 +126,7 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
     }
     const shown = Math.round(rateOfTurns(row)).toLocaleString("en");
     const label = labelOf(scenario, shape);
-    bench.say(`round ${round} of ${plan.rounds}: ${label}: ${shown} requests/s`);
+    tools.say(`round ${round} of ${plan.rounds}: ${label}: ${shown} requests/s`);
 
     async function takeAlone(): Promise<void> {
       if (scenario.isAgainstItself) row.alone.push(await takeSample(scenario, act, shape));
@@ -158,7 +158,7 @@ export async function runRounds(plan: Plan, bench: Bench): Promise<Outcome> {
   ): Promise<Sample> {
     const isAlone = scenario.isAgainstItself && !beside;
     const label = `${labelOf(scenario, shape)}${isAlone ? ", alone" : ""}`;
-    const sample = await sampleInQuiet(plan, bench, act, shape, label, beside);
+    const sample = await sampleInQuiet(plan, tools, act, shape, label, beside);
     const found = unexpectedAnswers(scenario.answers, sample.answers);
     problems.push(...found.map((problem) => `${label}, round ${round}: ${problem}`));
     return sample;
@@ -203,17 +203,17 @@ function listVariants({ scenarios, connections }: Plan): Variant[] {
 /** Starts a scenario and warms it up. */
 export async function openAct(
   plan: Plan,
-  bench: Bench,
+  tools: Tools,
   scenario: Scenario,
   group: ChildGroup,
 ): Promise<Act> {
-  bench.say(`starting ${scenario.name}`);
+  tools.say(`starting ${scenario.name}`);
   const { workers, supplies, seconds, turns } = plan;
-  const stage = { children: group, dir: bench.children.dir, supplies };
+  const stage = { children: group, dir: tools.children.dir, supplies };
   const act = await stageScenario(stage, scenario, workers);
   const connections = plan.connections[0]!;
   const loadEnd = new AbortController();
-  const warmUp = load(plan, bench, act, {
+  const warmUp = load(plan, tools, act, {
     connections,
     rate: scenario.warmUpRate,
     seconds: Math.min(WARM_UP_SECONDS_MAX, WARM_UP_VISITS * turns * seconds),
@@ -226,24 +226,24 @@ export async function openAct(
 /** The last attempt counts, however noisy. */
 async function sampleInQuiet(
   plan: Plan,
-  bench: Bench,
+  tools: Tools,
   act: Act,
   { connections, rate }: Shape,
   label: string,
   beside: Scenario["beside"],
 ): Promise<Sample> {
-  const run = () => load(plan, bench, act, { connections, rate, seconds: plan.seconds });
+  const run = () => load(plan, tools, act, { connections, rate, seconds: plan.seconds });
   const watch = beside && ((signal: AbortSignal) => beside(act, signal));
   for (let attempt = 1; ; attempt++) {
-    const taken = await measure(act.target, run, bench.clock, watch);
+    const taken = await measure(act.target, run, tools.clock, watch);
     if (!(taken.othersShare > plan.othersShareMax) || attempt === ATTEMPTS) return taken;
-    bench.say(`${label}: again, other processes used ${Math.round(taken.othersShare * 100)} %`);
+    tools.say(`${label}: again, other processes used ${Math.round(taken.othersShare * 100)} %`);
   }
 }
 
 function load(
   { generator }: Plan,
-  { children }: Bench,
+  { children }: Tools,
   { target, traffic }: Act,
   shape: Pick<LoadOptions, "connections" | "seconds" | "rate">,
 ) {

@@ -1,7 +1,7 @@
 import { unexpectedAnswers } from "./answers.ts";
 import { runLoad } from "./load.ts";
 import { type MemoryUse, shareMib, watchMemory } from "./memory.ts";
-import { type Bench, openAct, type Plan } from "./rounds.ts";
+import { openAct, type Plan, type Tools } from "./rounds.ts";
 import { paces } from "./scenarios.ts";
 import type { Spread } from "./summary.ts";
 
@@ -15,14 +15,14 @@ export interface Soak extends MemoryUse {
 }
 
 /** Loads the scenarios that pace others, one after the other, for so long each. */
-export async function runSoak(plan: Plan, bench: Bench, seconds: number) {
+export async function runSoak(plan: Plan, tools: Tools, seconds: number) {
   const soaks: Soak[] = [];
   const problems: string[] = [];
   for (const scenario of plan.scenarios) {
     if (!paces(scenario)) continue;
-    const group = bench.children.group();
-    const { target, traffic } = await openAct(plan, bench, scenario, group);
-    bench.say(`soaking ${scenario.name} for ${seconds} s`);
+    const group = tools.children.group();
+    const { target, traffic } = await openAct(plan, tools, scenario, group);
+    tools.say(`soaking ${scenario.name} for ${seconds} s`);
     const memory = watchMemory(target.workerPids, shareMib);
     const resident = watchMemory(target.workerPids);
     const connections = plan.connections[0]!;

@@ -19,11 +19,11 @@ interface Target {
   readonly limit: number;
   readonly stretch?: number;
   readonly unit: TargetResult["unit"];
-  readonly of: (rows: Rows, soaks: readonly Soak[]) => Spread | undefined;
+  readonly of: (row: FindRow, soaks: readonly Soak[]) => Spread | undefined;
 }
 
 /** Finds a row; the load is a closed loop unless it says otherwise. */
-type Rows = (scenario: string, connections?: number, isPaced?: boolean) => Row | undefined;
+type FindRow = (scenario: string, connections?: number, isPaced?: boolean) => Row | undefined;
 
 /** Where the limits in microseconds of CPU were set, the reference cost 24 to 25. */
 const REFERENCE_US = 24.5;
@@ -34,131 +34,130 @@ const TARGETS: readonly Target[] = [
     limit: 1.8,
     stretch: 1.6,
     unit: "×",
-    of: (rows) => rows("distinct-redis", 64)?.ratio,
+    of: (row) => row("distinct-redis", 64)?.ratio,
   },
   {
     name: "distinct clients, Redis, 256 connections: CPU over the reference",
     limit: 1.5,
     stretch: 1.3,
     unit: "×",
-    of: (rows) => rows("distinct-redis", 256)?.ratio,
+    of: (row) => row("distinct-redis", 256)?.ratio,
   },
   {
     name: "distinct clients, embedded: CPU over the reference",
     limit: 1.5,
     stretch: 1.25,
     unit: "×",
-    of: (rows) => rows("distinct-embedded")?.ratio,
+    of: (row) => row("distinct-embedded")?.ratio,
   },
   {
     name: "one client over its limit: CPU over the reference",
     limit: 1.08,
     stretch: 1.03,
     unit: "×",
-    of: (rows) => rows("one-client")?.ratio,
+    of: (row) => row("one-client")?.ratio,
   },
   {
     name: "limiter off: CPU over the reference",
     limit: 1.12,
     stretch: 1.05,
     unit: "×",
-    of: (rows) => rows("limiter-off")?.ratio,
+    of: (row) => row("limiter-off")?.ratio,
   },
   {
     name: `Redis CPU per admitted bid, 256 connections, where the reference costs ${REFERENCE_US} µs`,
     limit: 8,
     stretch: 6,
     unit: "µs",
-    of: (rows) =>
-      scaleTo(REFERENCE_US, rows(REFERENCE, 256), rows("distinct-redis", 256)?.redisCpuUs),
+    of: (row) => scaleTo(REFERENCE_US, row(REFERENCE, 256), row("distinct-redis", 256)?.redisCpuUs),
   },
   {
     name: "p99 at half the peak rate, Redis: over the reference's at half of its own",
     limit: 3,
     stretch: 2,
     unit: "×",
-    of: (rows) => rows("distinct-redis", undefined, true)?.p99OwnRatio,
+    of: (row) => row("distinct-redis", undefined, true)?.p99OwnRatio,
   },
   {
     name: "p99 at half the peak rate, Redis: over the reference's at that same rate",
     limit: 3,
     stretch: 2,
     unit: "×",
-    of: (rows) => rows("distinct-redis", undefined, true)?.p99Ratio,
+    of: (row) => row("distinct-redis", undefined, true)?.p99Ratio,
   },
   {
     name: "p99 at half the peak rate, embedded: over the reference's at half of its own",
     limit: 3,
     stretch: 2,
     unit: "×",
-    of: (rows) => rows("distinct-embedded", undefined, true)?.p99OwnRatio,
+    of: (row) => row("distinct-embedded", undefined, true)?.p99OwnRatio,
   },
   {
     name: "p99 at half the peak rate, embedded: over the reference's at that same rate",
     limit: 3,
     stretch: 2,
     unit: "×",
-    of: (rows) => rows("distinct-embedded", undefined, true)?.p99Ratio,
+    of: (row) => row("distinct-embedded", undefined, true)?.p99Ratio,
   },
   {
     name: "/stat each second at that rate: p99 of /bid over that without",
     limit: 1.2,
     unit: "×",
-    of: (rows) => rows("stat", undefined, true)?.against?.p99,
+    of: (row) => row("stat", undefined, true)?.against?.p99,
   },
   {
     name: "/stat itself at that rate, the slowest",
     limit: 10,
     unit: "ms",
-    of: (rows) => rows("stat", undefined, true)?.figures["/stat slowest ms"],
+    of: (row) => row("stat", undefined, true)?.figures["/stat slowest ms"],
   },
   {
     name: "catalog in a database: CPU over that with a file",
     limit: 1.05,
     unit: "×",
-    of: (rows) => rows("catalog-sqlite")?.against?.cpu,
+    of: (row) => row("catalog-sqlite")?.against?.cpu,
   },
   {
     name: "large catalog, as many supplies asked: CPU over the small one",
     limit: 1.1,
     unit: "×",
-    of: (rows) => rows("large-catalog")?.against?.cpu,
+    of: (row) => row("large-catalog")?.against?.cpu,
   },
   {
     name: "large catalog, every supply asked: CPU over the small one",
     limit: 1.1,
     unit: "×",
-    of: (rows) => rows("every-supply")?.against?.cpu,
+    of: (row) => row("every-supply")?.against?.cpu,
   },
   {
     name: "reload of the large catalog: longest pause of a worker",
     limit: 50,
     unit: "ms",
-    of: (rows) => rows("large-catalog")?.figures["longest answer during a reload ms"],
+    of: (row) => row("large-catalog")?.figures["longest answer during a reload ms"],
   },
   {
     name: "10 bidders over HTTP: CPU per call, auction included, over a bare fetch loop's",
     limit: 1.3,
     unit: "×",
-    of: (rows) => overFetch(rows("http-10-0ms")),
+    of: (row) => overFetch(row("http-10-0ms")),
   },
   {
     name: "10 bidders over HTTP, 20 ms: CPU per call, auction included, over a bare fetch loop's",
     limit: 1.3,
     unit: "×",
-    of: (rows) => overFetch(rows("http-10-20ms")),
+    of: (row) => overFetch(row("http-10-20ms")),
   },
   {
     name: "10 bidders over HTTP, 20 ms: new connections per 100 calls",
     limit: 1,
     unit: "%",
-    of: (rows) => rows("http-10-20ms")?.figures["new connections per 100 calls"],
+    of: (row) => row("http-10-20ms")?.figures["new connections per 100 calls"],
   },
   {
     name: "one hung bidder among five: auctions without it over auctions with it",
     limit: 1.11, // 10 % fewer.
     unit: "×",
-    of: (rows) => invert(rows("http-5-hung")?.against?.requestsPerSecond),
+    of: (row) => invert(row("http-5-hung")?.against?.requestsPerSecond),
   },
   {
     name: "memory of the largest worker after the first minute of the soak, Redis, resident",
@@ -186,7 +185,7 @@ const TARGETS: readonly Target[] = [
 
 /** By medians; growth by the worst soak. Where no connections are named: the first given. */
 export function checkTargets(rows: readonly Row[], soaks: readonly Soak[]): TargetResult[] {
-  const find: Rows = (scenario, connections, isPaced = false) =>
+  const find: FindRow = (scenario, connections, isPaced = false) =>
     rows.find(
       (row) =>
         row.scenario === scenario &&
