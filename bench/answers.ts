@@ -11,7 +11,10 @@ export const REFUSALS: ExpectedAnswers = {
   "200": [0, 0.01],
   no_bids: [0, 0.01],
 };
-/** Ten bidders that decline or are late half the time: one auction in a thousand finds no bid. */
+/**
+ * Ten bidders that decline or are late half the time: one auction in a thousand finds no bid, and
+ * more of them where the machine makes bidders later than they are.
+ */
 export const WIDE_AUCTIONS: ExpectedAnswers = { "200": [0.9, 1], no_bids: [0, 0.1] };
 
 /** One line for each share of the answers that is not as it should be. */

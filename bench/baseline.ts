@@ -18,11 +18,17 @@ type BaselineRow = Pick<Row, "scenario" | "connections"> & {
   readonly ratio?: { readonly median: number } | undefined;
 };
 
+/** What a ratio depends on besides the service. */
+type Conditions = Pick<Plan, "generator" | "workers" | "supplies">;
+
 /**
  * Reads the rows of a file that `--json` wrote.
- * @throws Error when it is not one, or was measured without the reference
+ * @throws Error when it is not one, was measured without the reference or under other conditions
  */
-export async function readBaseline(path: string): Promise<readonly BaselineRow[]> {
+export async function readBaseline(
+  path: string,
+  conditions: Conditions,
+): Promise<readonly BaselineRow[]> {
   const content = await Bun.file(path)
     .json()
     .catch((error: Error) => {
@@ -31,6 +37,11 @@ export async function readBaseline(path: string): Promise<readonly BaselineRow[]
   const rows: BaselineRow[] = Array.isArray(content?.rows) ? content.rows : [];
   if (!rows.some(({ ratio }) => ratio)) {
     throw new Error(`baseline ${path}: expected results of bun bench --json with the reference`);
+  }
+  for (const name of ["generator", "workers", "supplies"] as const) {
+    const theirs = content.plan?.[name];
+    if (theirs === undefined || theirs === conditions[name]) continue;
+    throw new Error(`baseline ${path}: measured with ${name} ${theirs}, not ${conditions[name]}`);
   }
   return rows;
 }

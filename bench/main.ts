@@ -1,3 +1,5 @@
+import { accessSync, constants } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { compareWith, expectCommonRows, findRegressions, readBaseline } from "./baseline.ts";
 import { createChildren } from "./children.ts";
 import { createCpuClock } from "./cpu.ts";
@@ -28,8 +30,9 @@ async function bench(order: Order): Promise<number> {
   }
   try {
     // Before the load: who mistypes a path should not wait for it.
-    const baseline = order.baseline ? await readBaseline(order.baseline) : undefined;
+    const baseline = order.baseline ? await readBaseline(order.baseline, plan) : undefined;
     if (baseline) expectCommonRows(baseline, plan);
+    expectFolders(json, html);
     const tools = { children, clock: createCpuClock(), say };
     const { variants, problems } = await runRounds(plan, tools);
     const soak = soakSeconds ? await runSoak(plan, tools, soakSeconds) : undefined;
@@ -69,4 +72,9 @@ function print(block: string): void {
 /** Progress goes to standard error, so that standard output is the tables alone. */
 function say(line: string): void {
   process.stderr.write(`bench: ${line}\n`);
+}
+
+/** @throws Error when the folder of one of the files is missing or cannot be written to */
+function expectFolders(...files: readonly (string | undefined)[]): void {
+  for (const file of files) if (file) accessSync(dirname(resolve(file)), constants.W_OK);
 }

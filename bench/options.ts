@@ -80,7 +80,7 @@ export function readOrder(say: (line: string) => void): Order {
       readPercent,
     )
     .addHelpText("after", describeScenarios)
-    .showHelpAfterError()
+    .showHelpAfterError("See --help.")
     .parse();
   const options = program.opts<Options>();
   const scenarios = chooseScenarios(program, options);
@@ -115,12 +115,14 @@ export function readOrder(say: (line: string) => void): Order {
 function chooseScenarios(program: Command, { store, scenario }: Options): Scenario[] {
   const available = scenariosOn(store);
   if (!scenario) return available;
+  const namesOf = ({ name, usualName = name }: Scenario) => [name, usualName];
   const names = available.map(({ name }) => name);
-  const unknown = scenario.filter((name) => !names.includes(name));
+  const known = new Set(available.flatMap(namesOf));
+  const unknown = scenario.filter((name) => !known.has(name));
   if (unknown.length > 0) {
     program.error(`no scenario ${unknown.join(", ")}. Choose from ${names.join(", ")}.`);
   }
-  return available.filter(({ name }) => scenario.includes(name));
+  return available.filter((one) => namesOf(one).some((name) => scenario.includes(name)));
 }
 
 function describeScenarios(): string {

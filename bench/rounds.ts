@@ -85,7 +85,7 @@ export async function runRounds(plan: Plan, tools: Tools): Promise<RoundsResult>
     for (const connections of plan.connections) {
       await takeTurns(scenario, act, { connections });
       const { pacedBy } = scenario;
-      const rate = pacedBy && halfPeakOf(pacedBy, connections);
+      const rate = pacedBy && isPaced(plan) && halfPeakOf(pacedBy, connections);
       if (rate) await takeTurns(scenario, act, { connections, pacedBy, rate });
     }
     try {
@@ -175,8 +175,12 @@ interface Shape {
 const labelOf = ({ name }: Scenario, { connections, rate }: Shape) =>
   `${name}, ${connections} connections${rate ? ", half the peak" : ""}`;
 
+/** autocannon sends a fixed rate, and cannot half of what wrk has reached. */
+const isPaced = ({ generator }: Plan) => generator === "autocannon";
+
 /** The rows, in the order of the table: closed loops first. */
-function listVariants({ scenarios, connections }: Plan): Variant[] {
+function listVariants(plan: Plan): Variant[] {
+  const { scenarios, connections } = plan;
   const row = (scenario: Scenario, count: number, pacedBy?: string): Variant => ({
     scenario,
     connections: count,
@@ -192,7 +196,7 @@ function listVariants({ scenarios, connections }: Plan): Variant[] {
   const paced = connections.flatMap((count) =>
     scenarios.flatMap((scenario) => {
       const { pacedBy } = scenario;
-      if (!isChosen(pacedBy)) return [];
+      if (!isChosen(pacedBy) || !isPaced(plan)) return [];
       const own = row(scenario, count, pacedBy);
       return reference && paces(scenario) ? [row(reference, count, pacedBy), own] : [own];
     }),

@@ -20,6 +20,8 @@ export interface Stage {
 
 export interface Scenario {
   readonly name: string;
+  /** Its name on the usual store, where this is another one. */
+  readonly usualName?: string;
   /** The question that it answers. */
   readonly about: string;
   /** A route without the exchange behind it. Else a copy of the service, as `exchange` says. */
@@ -262,6 +264,7 @@ function onStore(scenario: Scenario, store: StoreName): Scenario {
   return {
     ...scenario,
     name: `${name}-${store}`,
+    usualName: name,
     exchange: { ...exchange!, store },
     ...(pacedBy && { pacedBy: ownOf(pacedBy) }),
     ...(against && { against: ownOf(against) }),

@@ -64,11 +64,11 @@ test(
       "distinct-redis",
       "distinct-embedded",
     ]);
-    // Targets for 64 and 256 connections are not part of this run; all the others are.
+    // Targets for 64 and 256 connections are not part of this run, nor those of a long soak.
     const unmeasured = targets.filter((target: { verdict: string }) => {
       return target.verdict === "not measured";
     });
-    expect(unmeasured).toHaveLength(3);
+    expect(unmeasured).toHaveLength(6);
 
     const page = await Bun.file(html).text();
     for (const name of names) expect(page).toContain(`<th>${name}<td>`);
@@ -142,6 +142,25 @@ test("an unknown scenario is refused by name", async () => {
   const { progress, exitCode } = await runBench("--scenario", "nothing");
   expect(exitCode).toBe(1);
   expect(progress).toContain("Choose from reference, raw, answer-floor");
+});
+
+test(
+  "the usual name of a scenario chooses it on both stores",
+  async () => {
+    const chosen = ["--scenario", "one-client", "--store", "both"];
+    const { table, exitCode } = await runBench(...SHORT, ...chosen);
+    expect(exitCode).toBe(0);
+    expect(table.match(/^one-client\S*/gm)).toEqual(["one-client-redis", "one-client"]);
+  },
+  TIMEOUT_MS,
+);
+
+test("a folder that is missing is told of before the load", async () => {
+  const json = join(dir, "missing", "results.json");
+  const { progress, exitCode } = await runBench(...SHORT, "--scenario", "raw", "--json", json);
+  expect(exitCode).toBe(1);
+  expect(progress).toContain("missing");
+  expect(progress).not.toContain("starting");
 });
 
 test("options that need another one say which", async () => {

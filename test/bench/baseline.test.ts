@@ -10,6 +10,8 @@ import {
 } from "../../bench/baseline.ts";
 import { SCENARIOS } from "../../bench/scenarios.ts";
 
+const USUAL = { generator: "autocannon", workers: 3, supplies: 100_000 } as const;
+
 let dir: string;
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), "test-baseline-"));
@@ -32,6 +34,7 @@ const row = (scenario: string, median?: number, pacedBy?: string, connections = 
 test("ratios of the same scenario and connections are compared", async () => {
   const baseline = await readBaseline(
     await save({ rows: [row("reference", 1), row("one-client", 2), row("one-client", 5, "x")] }),
+    USUAL,
   );
   const now = [
     row("one-client", 2.2),
@@ -60,8 +63,15 @@ test("a ratio that grew too much, or cannot be told, is a regression where there
 
 test("a file that is no result, or has none to compare, is refused by name", async () => {
   const path = await save({ rows: [row("one-client")] });
-  await expect(readBaseline(path)).rejects.toThrow(`baseline ${path}`);
-  await expect(readBaseline(join(dir, "nothing.json"))).rejects.toThrow("nothing.json");
+  await expect(readBaseline(path, USUAL)).rejects.toThrow(`baseline ${path}`);
+  await expect(readBaseline(join(dir, "nothing.json"), USUAL)).rejects.toThrow("nothing.json");
+});
+
+test("a baseline that was measured in another way is refused, and says in which", async () => {
+  const path = await save({ rows: [row("reference", 1)], plan: { ...USUAL, generator: "wrk" } });
+  await expect(readBaseline(path, { ...USUAL, generator: "wrk" })).resolves.toHaveLength(1);
+  const refused = expect(readBaseline(path, USUAL)).rejects;
+  await refused.toThrow("measured with generator wrk, not autocannon");
 });
 
 test("a baseline with no row of this run but the reference is refused", () => {
@@ -88,6 +98,6 @@ test("a baseline with no row of this run but the reference is refused", () => {
 
 test("results that are kept in the repository can be compared with", async () => {
   for (const path of new Bun.Glob("bench/results/*.json").scanSync(".")) {
-    expect((await readBaseline(path)).length, path).toBeGreaterThan(0);
+    expect((await readBaseline(path, USUAL)).length, path).toBeGreaterThan(0);
   }
 });

@@ -45,14 +45,21 @@ test("microseconds of CPU are judged as on the machine that their limit was set 
 });
 
 test("memory is judged with shared pages whole on Redis, in parts where workers share the windows", () => {
-  const soak = { seconds: 600, requests: 1, curve: [], slopeMibPerMinute: 0 };
-  const of = (redis: number, embedded: number) =>
+  const soak = { requests: 1, curve: [], slopeMibPerMinute: 0 };
+  const of = (redis: number, embedded: number, seconds = 600) =>
     checkTargets(
       [],
       [
-        { ...soak, scenario: "distinct-redis", residentMib: spread(redis), workerMib: spread(1) },
         {
           ...soak,
+          seconds,
+          scenario: "distinct-redis",
+          residentMib: spread(redis),
+          workerMib: spread(1),
+        },
+        {
+          ...soak,
+          seconds,
           scenario: "distinct-embedded",
           residentMib: spread(170),
           workerMib: spread(embedded),
@@ -64,4 +71,5 @@ test("memory is judged with shared pages whole on Redis, in parts where workers 
       .map(({ verdict }) => verdict);
   expect(of(105, 90)).toEqual(["met", "met", "missed"]); // It grows.
   expect(of(120, 120)).toEqual(["missed", "missed", "missed"]);
+  expect(of(120, 120, 119)).toEqual([]); // Nothing comes after its first minute.
 });
