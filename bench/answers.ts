@@ -13,7 +13,7 @@ export const REFUSALS: ExpectedAnswers = {
 };
 /**
  * Ten bidders that decline or are late half the time: one auction in a thousand finds no bid, and
- * more of them where the machine makes bidders later than they are.
+ * more where a busy machine makes them later still.
  */
 export const WIDE_AUCTIONS: ExpectedAnswers = { "200": [0.9, 1], no_bids: [0, 0.1] };
 

@@ -19,7 +19,8 @@ type BaselineRow = Pick<Row, "scenario" | "connections"> & {
 };
 
 /** What a ratio depends on besides the service. */
-type Conditions = Pick<Plan, "generator" | "workers" | "supplies">;
+const CONDITIONS = ["generator", "workers", "supplies"] as const satisfies readonly (keyof Plan)[];
+type Conditions = Pick<Plan, (typeof CONDITIONS)[number]>;
 
 /**
  * Reads the rows of a file that `--json` wrote.
@@ -38,9 +39,9 @@ export async function readBaseline(
   if (!rows.some(({ ratio }) => ratio)) {
     throw new Error(`baseline ${path}: expected results of bun bench --json with the reference`);
   }
-  for (const name of ["generator", "workers", "supplies"] as const) {
+  for (const name of CONDITIONS) {
     const theirs = content.plan?.[name];
-    if (theirs === undefined || theirs === conditions[name]) continue;
+    if (theirs === conditions[name]) continue;
     throw new Error(`baseline ${path}: measured with ${name} ${theirs}, not ${conditions[name]}`);
   }
   return rows;

@@ -17,10 +17,21 @@ const POLL_MS = 20;
 const LAST_WORDS_BYTES = 2_000;
 
 /**
- * Reads ids of processes from a pipe that the kernel closes with this process, however that ends,
- * and then ends those. The workers of a killed service leave by themselves; it waits for them.
+ * Reads a line for each process that begins (`+ pid`) or has ended (`- pid`). The kernel closes the
+ * pipe when this process ends, however that happens; then it kills those that are left, and not
+ * those that ended: their id may be another's by now. The workers of a killed service leave by
+ * themselves; it waits for them before it deletes the folder.
  */
-const GUARD = 'while read -r pid; do pids="$pids $pid"; done; kill -9 $pids; sleep 2; rm -rf "$1"';
+const GUARD = `
+while read -r sign pid; do
+  left=
+  for one in $pids; do [ "$one" = "$pid" ] || left="$left $one"; done
+  pids=$left
+  [ "$sign" = + ] && pids="$pids $pid"
+done
+kill -9 $pids
+sleep 2
+rm -rf "$1"`;
 
 interface ChildOptions {
   /** Names its folder and, in messages, the process. */
@@ -75,7 +86,7 @@ export function createChildren(): Children {
 
   async function start(options: ChildOptions, onSpawned: (stop: () => Promise<void>) => void) {
     const { name, command, env, readyWhen, withinMs = START_MS_MAX } = options;
-    // Nobody would end it: the list of those that are to be ended is taken.
+    // The list of those to end is taken: nobody would end this one.
     if (stopping) throw new Error(`${name} is not started: all are being stopped`);
     const cwd = join(dir, `${name}-${started++}`);
     const logPath = join(cwd, "output.log");
@@ -92,13 +103,14 @@ export function createChildren(): Children {
     });
     closeSync(log);
     children.push({ child, name, logPath });
-    guard.stdin.write(`${child.pid}\n`);
-    guard.stdin.flush();
+    tellGuard("+", child);
+    void child.exited.then(() => tellGuard("-", child));
     const stop = () => end(child, cwd);
     onSpawned(stop);
 
     const deadline = performance.now() + withinMs;
     for (;;) {
+      if (!existsSync(logPath)) throw new Error(`${name} was stopped before it was ready`);
       const greeting = readFileSync(logPath, "utf8").match(readyWhen);
       if (greeting) return { pid: child.pid, greeting, stop };
       if (hasEnded(child) || performance.now() > deadline) {
@@ -108,6 +120,11 @@ export function createChildren(): Children {
       }
       await Bun.sleep(POLL_MS);
     }
+  }
+
+  function tellGuard(sign: "+" | "-", { pid }: Subprocess): void {
+    guard.stdin.write(`${sign} ${pid}\n`);
+    guard.stdin.flush();
   }
 
   function group(): ChildGroup {

@@ -1,5 +1,5 @@
 import { accessSync, constants } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { dirname } from "node:path";
 import { compareWith, expectCommonRows, findRegressions, readBaseline } from "./baseline.ts";
 import { createChildren } from "./children.ts";
 import { createCpuClock } from "./cpu.ts";
@@ -74,7 +74,14 @@ function say(line: string): void {
   process.stderr.write(`bench: ${line}\n`);
 }
 
-/** @throws Error when the folder of one of the files is missing or cannot be written to */
+/** @throws Error naming the file whose folder is missing or cannot be written to */
 function expectFolders(...files: readonly (string | undefined)[]): void {
-  for (const file of files) if (file) accessSync(dirname(resolve(file)), constants.W_OK);
+  for (const file of files) {
+    if (file === undefined) continue;
+    try {
+      accessSync(dirname(file), constants.W_OK);
+    } catch (cause) {
+      throw new Error(`${file} cannot be written: ${(cause as Error).message}`, { cause });
+    }
+  }
 }

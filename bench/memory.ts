@@ -3,7 +3,7 @@ import { type Spread, spread } from "./summary.ts";
 
 const EVERY_MS = 1_000;
 /** Start-up and the first collections; a watch below twice that long leaves out its first half. */
-const SETTLED_AFTER_SECONDS = 60;
+export const SETTLED_AFTER_SECONDS = 60;
 
 /** Of a settled watch. Of ten minutes, long enough that garbage is collected in each. */
 const PARTS = 20;
@@ -44,7 +44,7 @@ export function watchMemory(pids: readonly number[], readMib: ReadMib = resident
   }
   read();
   const timer = setInterval(readOrGiveUp, EVERY_MS);
-  timer.unref(); // A measurement that failed does not stop it.
+  timer.unref(); // A measurement that fails never calls stop: it must not keep us running.
 
   /** Thrown here, the fault would reach nobody: `stop` meets it again. */
   function readOrGiveUp(): void {

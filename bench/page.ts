@@ -2,7 +2,15 @@ import { fileURLToPath } from "node:url";
 import { type BenchChart, chartsOf } from "./charts.ts";
 import type { Results } from "./results.ts";
 import type { Row } from "./summary.ts";
-import { COLUMNS, type Column, loadOf, writeBesides, writeSoaks } from "./table.ts";
+import {
+  COLUMNS,
+  type Column,
+  loadOf,
+  writeAnswers,
+  writeBesides,
+  writerOf,
+  writeSoaks,
+} from "./table.ts";
 import type { TargetResult } from "./targets.ts";
 
 const DRAW = fileURLToPath(new URL("./page/draw.ts", import.meta.url));
@@ -72,7 +80,7 @@ async function bundleDrawing(): Promise<string> {
 function writeTargets(targets: readonly TargetResult[]): string {
   const head = "<tr><th>target<th>limit<th>stretch<th>measured<th>verdict";
   const lines = targets.map(({ name, limit, stretch, unit, measured, verdict }) => {
-    const found = measured ? `${hundredths(measured.median)} ${unit}` : "–";
+    const found = measured ? `${writerOf(unit)(measured.median)} ${unit}` : "–";
     const better = stretch === undefined ? "–" : `${stretch} ${unit}`;
     const cells = [`${limit} ${unit}`, better, found].map((text) => `<td>${escapeHtml(text)}`);
     const state = verdict.replace(" ", "-");
@@ -91,11 +99,10 @@ function writeRows(rows: readonly Row[]): string {
   ];
   const lines = rows.map((row) => {
     const cells = COLUMNS.map((column) => `<td>${writeSpread(row, column)}`);
-    const answers = row.answers.map(({ kind, share }) => `${kind} ${(share * 100).toFixed(1)} %`);
     const { scenario, connections } = row;
     return (
       `<tr><th>${escapeHtml(scenario)}<td>${connections}<td>${escapeHtml(loadOf(row))}` +
-      `${cells.join("")}<td>${escapeHtml(answers.join(", "))}`
+      `${cells.join("")}<td>${escapeHtml(writeAnswers(row.answers))}`
     );
   });
   const heads = head.map((name) => `<th>${name}`).join("");
@@ -112,8 +119,6 @@ function writeSpread(row: Row, { of, write, isCondition }: Column): string {
 
 const writeLines = (text: string) =>
   text.replace(/^(.+)\n/gm, (_, line: string) => `<li>${escapeHtml(line)}`);
-
-const hundredths = (value: number) => value.toFixed(2);
 
 const escapeHtml = (text: string) =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

@@ -175,7 +175,7 @@ interface Shape {
 const labelOf = ({ name }: Scenario, { connections, rate }: Shape) =>
   `${name}, ${connections} connections${rate ? ", half the peak" : ""}`;
 
-/** autocannon sends a fixed rate, and cannot half of what wrk has reached. */
+/** Only autocannon can send a fixed rate, and it cannot reach half of the peak of wrk. */
 const isPaced = ({ generator }: Plan) => generator === "autocannon";
 
 /** The rows, in the order of the table: closed loops first. */

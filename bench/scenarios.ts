@@ -20,7 +20,7 @@ export interface Stage {
 
 export interface Scenario {
   readonly name: string;
-  /** Its name on the usual store, where this is another one. */
+  /** The same scenario's name on its usual store; none where this is that store. */
   readonly usualName?: string;
   /** The question that it answers. */
   readonly about: string;

@@ -35,6 +35,9 @@ export const COLUMNS: readonly Column[] = [
 
 export const loadOf = ({ pacedBy }: Row) => (pacedBy ? `half ${pacedBy}` : "closed");
 
+/** Writes a figure of this unit, without the unit. */
+export const writerOf = (unit: TargetResult["unit"]) => (unit === "ms" ? tenths : hundredths);
+
 /** Two lines for each row: medians with the mix of answers, then least and most of the turns. */
 export function writeTable(rows: readonly Row[]): string {
   const head = ["scenario", "conns", "load", ...COLUMNS.map((column) => column.head), "answers"];
@@ -75,7 +78,7 @@ export function writeTargets(results: readonly TargetResult[]): string {
     name,
     `${limit} ${unit}`,
     stretch === undefined ? "–" : `${stretch} ${unit}`,
-    cell(measured, (spread) => inOneLine(spread, unit === "ms" ? tenths : hundredths)),
+    cell(measured, (spread) => inOneLine(spread, writerOf(unit))),
     verdict,
   ]);
   return align([head, ...lines], ["target", "verdict"]);
@@ -120,5 +123,5 @@ function cell(value: Spread | undefined, write: (value: Spread) => string): stri
 const inOneLine = ({ median, least, most }: Spread, write: (value: number) => string) =>
   `${write(median)} (${write(least)}–${write(most)})`;
 
-const writeAnswers = (answers: Row["answers"]) =>
+export const writeAnswers = (answers: Row["answers"]) =>
   answers.map(({ kind, share }) => `${kind} ${(share * 100).toFixed(1)} %`).join(", ");

@@ -172,7 +172,7 @@ function openWorkerStatistics({ order, call, logger, ringWords }: AppOptions, st
       logger.warn({ supply, records }, "records not restored");
       call(STORE_WENT_BACK, null).catch(() => {}); // Without a supervisor there is nobody to tell.
     },
-    onUnnamed: (supply, err) => logger.error({ supply, err }, "not recorded: bids are refused"),
+    onUnnamed: (supply, err) => logger.error({ supply, err }, "cannot be recorded: bids refused"),
     onRefused: (supply, err) => logger.error({ supply, cause: err.message }, "counters refused"),
     onChange: (failure) =>
       failure

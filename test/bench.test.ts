@@ -88,13 +88,15 @@ test(
       ratio: { median, least: median, most: median },
     });
     // Nothing costs a thousandth of itself, nor a thousand times as much.
-    await Bun.write(baseline, JSON.stringify({ rows: [row("reference", 1), row("raw", 0.001)] }));
+    const rows = [row("reference", 1), row("raw", 0.001)];
+    const plan = { generator: "autocannon", workers: 1, supplies: 100_000 };
+    await Bun.write(baseline, JSON.stringify({ rows, plan }));
     const chosen = ["--scenario", "reference", "--scenario", "raw", "--baseline", baseline];
     const json = join(dir, "two-rounds.json");
     const told = await runBench(...SHORT, ...chosen, "--rounds", "2", "--json", json);
     expect(told.exitCode).toBe(0);
-    const { rows } = await Bun.file(json).json();
-    expect(rows[0]).toMatchObject({ scenario: "reference", ratio: { least: 1, most: 1 } });
+    const measured = (await Bun.file(json).json()).rows;
+    expect(measured[0]).toMatchObject({ scenario: "reference", ratio: { least: 1, most: 1 } });
     expect(told.table).toContain("difference");
     const failed = await runBench(...SHORT, ...chosen, "--fail-on-regression", "50");
     expect(failed.exitCode).toBe(1);
@@ -159,7 +161,7 @@ test("a folder that is missing is told of before the load", async () => {
   const json = join(dir, "missing", "results.json");
   const { progress, exitCode } = await runBench(...SHORT, "--scenario", "raw", "--json", json);
   expect(exitCode).toBe(1);
-  expect(progress).toContain("missing");
+  expect(progress).toContain(`${json} cannot be written`);
   expect(progress).not.toContain("starting");
 });
 

@@ -38,6 +38,7 @@ export interface BidRouteOptions {
 /**
  * Answers POST /bid, at once where nobody is waited for. Every refusal is one line below, in the
  * contract's order. Throws or rejects where the fault is ours.
+ * @param read  what body and headers hold, or the problem to answer
  */
 export type HandleBid = (
   request: Request,

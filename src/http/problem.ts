@@ -6,6 +6,7 @@ export const PROBLEMS = {
   no_bids: [400, "Nobody bid"],
   not_found: [404, "Not found"],
   method_not_allowed: [405, "Method not allowed"],
+  // Bun answers this one itself, without a body.
   body_too_large: [413, "The body is too large"],
   unsupported_media_type: [415, "The body must be application/json"],
   invalid_request: [422, "The request breaks a rule"],

@@ -55,7 +55,7 @@ export function createServer(options: ServerOptions): Server {
       const fail = (fault: unknown) => send(answerFault(request, fault));
       try {
         const answered = handleBid(request, sockets, read);
-        // Most are at hand, and a promise is 1 % of a bid.
+        // Most answers are at hand; a promise for each would be 1 % of a bid.
         return answered instanceof Promise ? answered.then(send, fail) : send(answered);
       } catch (fault) {
         return fail(fault);

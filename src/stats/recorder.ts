@@ -25,7 +25,7 @@ export interface RecorderOptions {
   flushMs: number;
   /** Told when flushes begin to fail, with the first failure, and when they succeed again. */
   onChange: (failure: Error | undefined) => void;
-  /** Told of the first supply since `prepare` that the disk does not take down at its bid. */
+  /** Told once after each `prepare`: the first supply that the disk refuses to take at its bid. */
   onUnnamed: (supplyId: string, fault: unknown) => void;
   /** Monotonic clock, milliseconds. */
   now?: () => number;

@@ -33,7 +33,10 @@ const row = (scenario: string, median?: number, pacedBy?: string, connections = 
 
 test("ratios of the same scenario and connections are compared", async () => {
   const baseline = await readBaseline(
-    await save({ rows: [row("reference", 1), row("one-client", 2), row("one-client", 5, "x")] }),
+    await save({
+      rows: [row("reference", 1), row("one-client", 2), row("one-client", 5, "x")],
+      plan: USUAL,
+    }),
     USUAL,
   );
   const now = [

@@ -1,8 +1,10 @@
 import { afterAll, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { createChildren } from "../../bench/children.ts";
 import { createCpuClock } from "../../bench/cpu.ts";
 import { watchMemory } from "../../bench/memory.ts";
-import { processOf } from "../support/processes.ts";
+import { isRunning, processOf } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 
 const children = createChildren();
@@ -58,13 +60,36 @@ test("a group ends the members that are still starting", async () => {
   const group = children.group();
   const starting = group.start({
     name: "slow",
-    command: ["sh", "-c", "echo $$; exec sleep 60"],
+    command: ["sleep", "60"],
     readyWhen: /never/,
   });
-  const refused = expect(starting).rejects.toThrow();
-  await group.stopAll();
-  await refused;
+  const stopped = group.stopAll();
+  await expect(starting).rejects.toThrow("slow was stopped before it was ready");
+  await stopped;
   expect(await children.lastWords()).toEqual([]);
+});
+
+const onLinux = test.skipIf(process.platform !== "linux");
+
+onLinux("a run that is killed leaves no process and no folder behind", async () => {
+  const script = `
+    import { createChildren } from ${JSON.stringify(join(import.meta.dir, "../../bench/children.ts"))};
+    const children = createChildren();
+    const begin = (name, command) =>
+      children.group().start({ name, command: ["sh", "-c", command], readyWhen: /ready/ });
+    await (await begin("ended-before", "echo ready; exec sleep 60")).stop();
+    const { pid } = await begin("sleeper", "echo ready; exec sleep 60");
+    console.log(JSON.stringify({ pid, dir: children.dir }));
+    await Bun.sleep(60_000);
+  `;
+  await using run = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+  const { value } = await run.stdout.getReader().read();
+  const { pid, dir } = JSON.parse(new TextDecoder().decode(value));
+  const child = processOf(pid)!;
+  expect(isRunning(child)).toBe(true);
+  run.kill("SIGKILL");
+  await until("its child is gone", () => !isRunning(child));
+  await until("its folder is gone", () => !existsSync(dir));
 });
 
 test("of a long log only the end is read", async () => {
