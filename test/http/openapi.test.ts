@@ -54,6 +54,12 @@ describe("openapi", () => {
     }
   });
 
+  test("says that a bid which is too large is answered without a body", () => {
+    const { responses } = operationOf("/bid", "post");
+    expect(responses[413]?.description).toContain("16 KiB");
+    expect(responses[413]).not.toHaveProperty("content");
+  });
+
   test("describes the bid by the schema that checks it", () => {
     const { requestBody } = api.paths["/bid"].post;
     expect(requestBody.content["application/json"].schema).toMatchObject({
