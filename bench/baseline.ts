@@ -1,5 +1,5 @@
-import type { Plan } from "./rounds.ts";
-import { REFERENCE } from "./scenarios.ts";
+import type { Plan } from "./plan.ts";
+import { REFERENCE } from "./scenario.ts";
 import type { Row } from "./summary.ts";
 
 /** One row of this run beside the same row of an earlier one. */

@@ -6,8 +6,7 @@ import { type BenchCatalog, saveCatalog } from "./catalogs.ts";
 import type { ChildGroup } from "./children.ts";
 import { createCpuClock } from "./cpu.ts";
 import type { Figures } from "./measure.ts";
-import type { Stage } from "./scenarios.ts";
-import type { Act } from "./stage.ts";
+import type { Act, Stage } from "./scenario.ts";
 
 const pathOf = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 /** Loops of one process; fetch keeps 64 connections at most. */

@@ -24,31 +24,42 @@ export interface Sample extends Load {
   readonly figures: Figures;
 }
 
-/** @param beside  runs until its signal says that the load is over */
+/** A sample, and what went wrong beside the load: its figures are missing then. */
+export interface Measured {
+  readonly sample: Sample;
+  readonly fault: Error | undefined;
+}
+
+/**
+ * @param beside  runs until its signal says that the load is over; the load goes on without it
+ */
 export async function measure(
   target: Target,
   load: () => Promise<Load>,
   clock: CpuClock,
   beside?: (signal: AbortSignal) => Promise<Figures>,
-): Promise<Sample> {
+): Promise<Measured> {
   const before = read();
   const ownBefore = process.cpuUsage();
   const memory = watchMemory(target.workerPids);
   const loadEnd = new AbortController();
-  const besides = beside?.(loadEnd.signal) ?? Promise.resolve({});
-  const done = await Promise.all([load().finally(() => loadEnd.abort()), besides]);
+  const watched = (beside?.(loadEnd.signal) ?? Promise.resolve({})).then(
+    (figures) => ({ figures, fault: undefined }),
+    (fault: Error) => ({ figures: {}, fault }),
+  );
+  const loaded = await load().finally(() => loadEnd.abort());
+  const { figures, fault } = await watched;
   const { workerMib } = memory.stop();
   await Bun.sleep(SETTLE_MS);
   const after = read();
   const own = process.cpuUsage(ownBefore);
 
-  const [loaded, figures] = done;
   const targetSeconds = after.target - before.target;
   const outsideSeconds = loaded.isOutside ? loaded.generatorCpuSeconds : 0;
   const ownSeconds = (own.user + own.system) / 1e6 + outsideSeconds;
   const othersSeconds = after.machine - before.machine - targetSeconds - ownSeconds;
   const perRequestUs = (seconds: number) => (seconds * 1e6) / loaded.requests;
-  return {
+  const sample = {
     ...loaded,
     cpuUs: perRequestUs(targetSeconds),
     redisCpuUs: perRequestUs(after.redis - before.redis),
@@ -57,6 +68,7 @@ export async function measure(
     workerMib: workerMib.median,
     figures,
   };
+  return { sample, fault };
 
   function read() {
     return {

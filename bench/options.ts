@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { Plan } from "./rounds.ts";
-import { REFERENCE, type Scenario, type StoreChoice, scenariosOn } from "./scenarios.ts";
+import type { Plan } from "./plan.ts";
+import { REFERENCE, type Scenario } from "./scenario.ts";
+import { type StoreChoice, scenariosOn } from "./scenarios.ts";
 import { hasRedis } from "./target.ts";
 import { hasWrk } from "./wrk.ts";
 

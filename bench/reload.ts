@@ -3,7 +3,7 @@ import type { CatalogDocument } from "../src/catalog/document.ts";
 import type { BenchCatalog } from "./catalogs.ts";
 import { type Load, runLoad } from "./load.ts";
 import type { Figures } from "./measure.ts";
-import type { Act } from "./stage.ts";
+import type { Act } from "./scenario.ts";
 import type { Target } from "./target.ts";
 import { createTraffic, type Traffic } from "./traffic.ts";
 

@@ -1,5 +1,5 @@
 import { cpus, release, totalmem } from "node:os";
-import type { Plan } from "./rounds.ts";
+import type { Plan } from "./plan.ts";
 import type { Soak } from "./soak.ts";
 import type { Row } from "./summary.ts";
 import type { TargetResult } from "./targets.ts";

@@ -1,8 +1,9 @@
 import { unexpectedAnswers } from "./answers.ts";
 import { runLoad } from "./load.ts";
 import { type MemoryUse, shareMib, watchMemory } from "./memory.ts";
-import { openAct, type Plan, type Tools } from "./rounds.ts";
-import { paces } from "./scenarios.ts";
+import type { Plan, Tools } from "./plan.ts";
+import { paces } from "./scenario.ts";
+import { openAct } from "./stage.ts";
 import type { Spread } from "./summary.ts";
 
 /** How the memory of a service grew under load, pages that processes share in equal parts. */

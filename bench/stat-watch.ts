@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Figures } from "./measure.ts";
-import type { Act } from "./stage.ts";
+import type { Act } from "./scenario.ts";
 import { spread } from "./summary.ts";
 
 /** Milliseconds that each answer took; one of each at least. */

@@ -1,5 +1,5 @@
 import type { Sample } from "./measure.ts";
-import type { Variant } from "./rounds.ts";
+import { findVariant, type Variant } from "./variants.ts";
 
 /** A figure over the turns. */
 export interface Spread {
@@ -80,19 +80,6 @@ function compareAgainst(variant: Variant, variants: readonly Variant[]): Compari
   const { scenario, samples, alone } = variant;
   if (scenario.isAgainstItself) return { scenario: "itself alone", ...divide(samples, alone) };
   return scenario.against ? compare(variant, scenario.against, variants) : undefined;
-}
-
-export function findVariant(
-  variants: readonly Variant[],
-  name: string,
-  { connections, pacedBy }: Pick<Variant, "connections"> & Partial<Pick<Variant, "pacedBy">>,
-): Variant | undefined {
-  return variants.find(
-    (variant) =>
-      variant.scenario.name === name &&
-      variant.connections === connections &&
-      variant.pacedBy === pacedBy,
-  );
 }
 
 /** CPU by the ratios to the reference, where there are, since the two ran minutes apart. */

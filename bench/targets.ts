@@ -1,5 +1,5 @@
 import { SETTLED_AFTER_SECONDS } from "./memory.ts";
-import { REFERENCE } from "./scenarios.ts";
+import { REFERENCE } from "./scenario.ts";
 import type { Soak } from "./soak.ts";
 import { type Row, type Spread, spread } from "./summary.ts";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import type { Sample } from "../../bench/measure.ts";
-import type { Variant } from "../../bench/rounds.ts";
-import type { Scenario } from "../../bench/scenarios.ts";
+import type { Scenario } from "../../bench/scenario.ts";
 import { summarize } from "../../bench/summary.ts";
+import type { Variant } from "../../bench/variants.ts";
 
 const sample = (cpuUs: number, p99Us = 1) =>
   ({ cpuUs, p99Us, requestsPerSecond: 1, answers: new Map(), figures: {} }) as unknown as Sample;
