@@ -81,7 +81,8 @@ export function createFallback(options: FallbackOptions): Fallback {
   const ring = admissionRingOver(new Uint8Array(ringBytes(SHADOW_MAX)));
   const own = createWindows({ limit: share, ring, now });
   const breaker = circuitBreaker(handleAll, {
-    halfOpenAfter: probeMs,
+    // When to try is decided by `scheduleProbe`: the library reads a clock that may be set.
+    halfOpenAfter: Number.NEGATIVE_INFINITY,
     breaker: new ConsecutiveBreaker(FAILURES_MAX),
   });
   /** Admissions to put back, by client. */
@@ -175,7 +176,7 @@ export function createFallback(options: FallbackOptions): Fallback {
   /** One that is due stays due: bids that keep coming must not put it off. */
   function scheduleProbe(): void {
     if (isStopped || isPaying) return;
-    probe ??= setTimeout(tryStore, probeMs + 1);
+    probe ??= setTimeout(tryStore, probeMs);
   }
 
   /** Pays back what is owed; the breaker closes when that has succeeded. */

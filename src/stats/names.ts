@@ -21,7 +21,7 @@ export interface Names {
 }
 
 /** Beyond it supplies that a reload changed cannot be recorded until the worker is replaced. */
-const ENTRIES_MAX = 1_000_000;
+export const ENTRIES_MAX = 1_000_000;
 
 type Line = [supplyId: string, bidderIds: string[]];
 
@@ -60,6 +60,7 @@ export function readNames(path: string, bytesMax = Number.POSITIVE_INFINITY): Na
   return { of, at, supplyIds: () => [...counts.keys()], close: () => {} };
 }
 
+/** @throws Error when there are names already, or the disk refuses */
 export function createNames(path: string): Names {
   const file = openSync(path, "ax"); // Appending: a line that is taken back leaves no hole.
   let length = 0;

@@ -4,6 +4,8 @@ import type { NamedSupply, Names } from "./names.ts";
 /** Words of a record before the states of its bidders. */
 export const RECORD_FIXED_WORDS = 5;
 export const STATES_PER_WORD = 10;
+/** Of a supply; above it in its word is what 32 bits of an ordinal do not hold, up to 2^44. */
+export const NUMBER_BITS = 20;
 
 /** One record while it is visited; the object is reused for the next one. */
 export interface JournalRecord {
@@ -54,12 +56,13 @@ export function createScan(
         length >= RECORD_FIXED_WORDS &&
         position + length <= to;
       if (!isWhole) return position;
-      const supply = names.at(words[at(position + 1)]!);
+      const named = words[at(position + 1)]!;
+      const supply = names.at(named & (2 ** NUMBER_BITS - 1));
       const country = words[at(position + 3)]! & 0x3ff;
       if (supply === undefined || country >= COUNTRY_COUNT) return position;
       record.position = position;
       record.supply = supply;
-      record.ordinal = words[at(position + 2)]! >>> 0;
+      record.ordinal = (named >>> NUMBER_BITS) * 2 ** 32 + (words[at(position + 2)]! >>> 0);
       record.country = country;
       record.winner = ((words[at(position + 3)]! >>> 10) & 0x3ff) - 1;
       record.catalogVersion = words[at(position + 3)]! >>> 20;

@@ -2,17 +2,23 @@ import assert from "node:assert";
 import type { Supply } from "../catalog/catalog.ts";
 import { countryNumber } from "../catalog/country.ts";
 import { BIDDERS_MAX } from "../catalog/document.ts";
-import type { Names } from "./names.ts";
+import { ENTRIES_MAX, type Names } from "./names.ts";
 import type { AuctionOutcome } from "./outcome.ts";
-import { createScan, RECORD_FIXED_WORDS, type Scan, STATES_PER_WORD } from "./ring-scan.ts";
+import {
+  createScan,
+  NUMBER_BITS,
+  RECORD_FIXED_WORDS,
+  type Scan,
+  STATES_PER_WORD,
+} from "./ring-scan.ts";
 
 /*
  * The bytes: a header, then a ring of 32-bit words. A position counts words since the producer
  * began, so the ring index is the position modulo the ring. A record is
  *
  *   0  position's low 24 bits << 8 | words of the record    tells a torn record
- *   1  number of the supply in the names file
- *   2  ordinal of this auction among the supply's, from 1
+ *   1  number of the supply in the names file | high 12 bits of the ordinal << 20
+ *   2  low 32 bits of the ordinal of this auction among the supply's, from 1
  *   3  country | winner's place + 1 << 10 | low 12 bits of the catalog's version << 20
  *   4  clearing price, micros
  *   5… states of the supply's bidders, ten to a word, three bits each
@@ -26,6 +32,7 @@ const HEADER_RECORDED = 4; // As a float64: records ever committed.
 /** Longest record: a supply of as many bidders as a catalog allows. */
 const RECORD_WORDS_MAX = RECORD_FIXED_WORDS + Math.ceil(BIDDERS_MAX / STATES_PER_WORD);
 assert(BIDDERS_MAX < 1_024, "a winner's place has ten bits");
+assert(ENTRIES_MAX <= 2 ** NUMBER_BITS, "a supply's number has its bits");
 const LOW = 2 ** 32;
 
 export const HEADER_BYTES = HEADER_WORDS * 4;
@@ -44,7 +51,10 @@ export interface Journal {
   isHalfFull(): boolean;
   /** Writes a supply's names down before its first record. @throws Error when the disk refuses */
   name(supply: Supply): void;
-  /** Commits one outcome: it survives SIGKILL when this returns. @throws Error when full */
+  /**
+   * Commits one outcome: it survives SIGKILL when this returns.
+   * @throws Error when full, or where its supply has no name yet and the disk refuses
+   */
   append(outcome: AuctionOutcome): void;
   /** Gives the words below a position back to the ring. */
   release(to: number): void;
@@ -89,8 +99,9 @@ export function journalOver(bytes: Uint8Array, names: Names): Journal {
     const entry = names.of(supply);
     const start = committed;
     words[at(start)] = (start << 8) | length;
-    words[at(start + 1)] = entry.number;
-    words[at(start + 2)] = entry.recorded.count + 1;
+    const ordinal = entry.recorded.count + 1;
+    words[at(start + 1)] = entry.number | (Math.floor(ordinal / LOW) << NUMBER_BITS);
+    words[at(start + 2)] = ordinal;
     words[at(start + 3)] =
       countryNumber(outcome.country) |
       ((outcome.winner + 1) << 10) |

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setSystemTime, test } from "bun:test";
 import {
   createFallback,
   type Fallback,
@@ -63,6 +63,20 @@ test("begins with the fifth failure in a row, and a success in between begins an
   expect(fallback.isActive()).toBe(false);
   await fail(fallback, 1);
   expect(fallback.isActive()).toBe(true);
+});
+
+test("ends whatever becomes of the wall clock meanwhile", async () => {
+  using part = createPart();
+  const { fallback, store } = part;
+  store.isAway = true;
+  await fail(fallback, 5);
+  store.isAway = false;
+  try {
+    setSystemTime(Date.now() - 3_600_000);
+    await until("the store is asked again", () => !fallback.isActive());
+  } finally {
+    setSystemTime();
+  }
 });
 
 test("puts back what one failed call admitted, while bids keep coming", async () => {

@@ -81,6 +81,18 @@ describe("a ring", () => {
     expect(end).toBe(journal.committed());
   });
 
+  test.each([2 ** 31, 2 ** 32, 2 ** 44 - 2])(
+    "numbers the auctions of a supply on beyond %d, whatever its number",
+    (count) => {
+      using journal = journalInMemory();
+      for (let i = 0; i < 300; i++) journal.names.of(supplyOf(`s${i}`, ["b1"]));
+      journal.names.of(small).recorded.count = count - 2;
+      for (let i = 0; i < 3; i++) journal.append(outcomeOf(small));
+      const { ordinals } = readAll(journal);
+      expect(ordinals).toEqual([-1, 0, 1].map((more) => ["small", count + more]));
+    },
+  );
+
   test("refuses an outcome that does not fit, and is as before", () => {
     using journal = journalInMemory(1_024);
     let appended = 0;
