@@ -31,6 +31,7 @@ import {
   type StartOrder,
 } from "./processes/messages.ts";
 import type { SharedClock } from "./processes/shared-clock.ts";
+import { describeLosses } from "./stats/loss-watch.ts";
 import { openStatistics } from "./stats/statistics.ts";
 import { createRemoteStore, type StoreCall } from "./store/embedded/remote.ts";
 import { openWindows } from "./store/embedded/windows-file.ts";
@@ -168,8 +169,8 @@ function openWorkerStatistics({ order, call, logger, ringWords }: AppOptions, st
     flushMs: order.config.STATS_FLUSH_MS,
     store,
     countAll: async (isStoreBack) => void (await call(DRAIN_ALL, isStoreBack)),
-    onLost(supply, records) {
-      logger.warn({ supply, records }, "records not restored");
+    onLost(losses) {
+      logger.warn(describeLosses(losses), "records not restored");
       call(STORE_WENT_BACK, null).catch(() => {}); // Without a supervisor there is nobody to tell.
     },
     onUnnamed: (supply, err) => logger.error({ supply, err }, "cannot be recorded: bids refused"),

@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { isatty } from "node:tty";
 import packageJson from "../package.json" with { type: "json" };
+import { createErrand } from "./actor/errand.ts";
 import { createShared } from "./actor/shared.ts";
 import { within } from "./actor/within.ts";
 import { CatalogError } from "./catalog/document.ts";
@@ -16,7 +17,7 @@ import { lockFolder } from "./processes/folder-lock.ts";
 import { CATALOG_FAULT, CLOCK, DRAIN_ALL, LOST, STORE_WENT_BACK } from "./processes/messages.ts";
 import { probePort } from "./processes/port-probe.ts";
 import { createJournalFolder } from "./stats/journal.ts";
-import { createLossWatch } from "./stats/loss-watch.ts";
+import { createLossWatch, describeLosses } from "./stats/loss-watch.ts";
 import { createRecovery } from "./stats/recovery.ts";
 import { openCounterFile } from "./store/embedded/counters.ts";
 import { answerStoreCall, isStoreCall } from "./store/embedded/remote.ts";
@@ -60,6 +61,14 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   const boot = `${Date.now().toString(36)}${crypto.randomUUID().slice(0, 4)}`;
   let spawned = 0;
   let isEnding = false;
+  const compare = createErrand({
+    async run() {
+      await drainAll();
+      await lossWatch.compare();
+    },
+    isOver: signals.isStopping,
+    waitMs: RETRY_MS,
+  });
   const store = await orExit(() => openStore(config, logger, onStoreBack));
   const windowsPath = join(config.DATA_DIR, "windows");
   const hasWindows = keepsWindows(config);
@@ -77,8 +86,8 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
     onRecovered: (producer, words) => {
       if (words > 0) logger.info({ producer, words }, "journal of an ended worker counted");
     },
-    onLost: (supply, records) => logger.warn({ supply, records }, "records not restored"),
-    onForgotten: () => void persist(compare),
+    onLost: (losses) => logger.warn(describeLosses(losses), "records not restored"),
+    onForgotten: compare,
     onFault: (producer, fault) =>
       logger.warn({ producer, cause: (fault as Error).message }, "journal not counted yet"),
   });
@@ -103,7 +112,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
     },
     async answer(name, argument) {
       if (isStoreCall(name)) return answerStoreCall(store, name, argument);
-      if (name === STORE_WENT_BACK) return void persist(compare);
+      if (name === STORE_WENT_BACK) return compare();
       if (name === CLOCK) return performance.now();
       if (name === CATALOG_FAULT) return keeper.fault() ?? null;
       if (name === LOST) return lossWatch.lost().toString();
@@ -127,10 +136,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   signals.handlers.onReload = keeper.reload;
   keeper.watch();
   await orExit(fleet.start);
-  void persist(async () => {
-    await drainAll();
-    await lossWatch.note();
-  });
+  compare(); // The first time it notes what there is.
   if (signals.isStopping()) return;
   const facts = { version: packageJson.version, config, port, pids: fleet.pids(), isStoreReady };
   const known = { catalog: keeper.header(), catalogFault: keeper.fault() };
@@ -141,24 +147,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   /** A lost connection is back: producers count again what is missing, then what stays missing. */
   function onStoreBack(): void {
     recovery.recheck();
-    void persist(compare);
-  }
-
-  async function compare(): Promise<void> {
-    await drainAll();
-    await lossWatch.compare();
-  }
-
-  /** Tries until the store has answered, or the service stops. */
-  async function persist(job: () => Promise<void>): Promise<void> {
-    while (!signals.isStopping()) {
-      const isDone = await job().then(
-        () => true,
-        () => false,
-      );
-      if (isDone) return;
-      await Bun.sleep(RETRY_MS);
-    }
+    compare();
   }
 
   async function stop(exitCode: number): Promise<void> {

@@ -7,10 +7,10 @@ export interface JournalCounterOptions {
   producer: string;
   apply: (producer: string, batch: readonly SupplyIncrements[]) => Promise<readonly ApplyReply[]>;
   /**
-   * Records that nobody can count any more: the store went back beyond what is kept. Each is told
-   * once, however often it is lost.
+   * Records that nobody can count any more, of each supply: the store went back beyond what is kept.
+   * Each is told once, however often it is lost.
    */
-  onLost: (supplyId: string, records: number) => void;
+  onLost: (losses: ReadonlyMap<string, number>) => void;
   /**
    * A supply whose counters refuse. Its records stay in the journal and are tried again; it is told
    * once until they are taken, or refused for another reason.
@@ -121,10 +121,17 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
 
   /** @returns whether everything is counted, else another round must follow. */
   function settle(parts: readonly Part[], replies: readonly ApplyReply[]): boolean {
-    return parts.map((part, i) => settlePart(part, replies[i]!)).every((isCounted) => isCounted);
+    const losses = new Map<string, number>();
+    const isCounted = parts.map((part, i) => settlePart(part, replies[i]!, losses));
+    if (losses.size > 0) onLost(losses);
+    return isCounted.every(Boolean);
   }
 
-  function settlePart({ supplyId, from, to, isGap }: Part, reply: ApplyReply): boolean {
+  function settlePart(
+    { supplyId, from, to, isGap }: Part,
+    reply: ApplyReply,
+    losses: Map<string, number>,
+  ): boolean {
     if (reply instanceof Error) {
       if (refused.get(supplyId) !== reply.message) onRefused(supplyId, reply);
       refused.set(supplyId, reply.message);
@@ -137,12 +144,12 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     const isBack = reply !== to && reply < held;
     const isPastGap = reply === to && isGap && from < to;
     if (isBack) timesBack++;
-    if (isPastGap) tellLost(supplyId, from, to);
+    if (isPastGap) noteLost(supplyId, from, to, losses);
     if (isBack || isPastGap) recheck(); // What follows may have been counted before.
     return reply === to && !isPastGap;
   }
 
-  function tellLost(supplyId: string, from: number, to: number): void {
+  function noteLost(supplyId: string, from: number, to: number, losses: Map<string, number>): void {
     const earlier = lost.get(supplyId) ?? [];
     // No earlier range ends behind this one: it goes up to what is still kept.
     const before = earlier
@@ -151,7 +158,7 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     const ranges = [...before, { from, to }];
     lost.set(supplyId, ranges);
     const records = sumOf(ranges) - sumOf(earlier);
-    if (records > 0) onLost(supplyId, records);
+    if (records > 0) losses.set(supplyId, records);
   }
 
   function recheck(): void {

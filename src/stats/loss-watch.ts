@@ -11,10 +11,9 @@ export interface LossWatchOptions {
 
 /** Notices that a store came back without what it held, whoever counted it. */
 export interface LossWatch {
-  /** Notes what the store holds. @throws Error when it does not answer */
-  note(): Promise<void>;
   /**
-   * Compares with the last note, once every producer has counted again what its journal holds.
+   * Compares what the store holds with what it held at the last call, once every producer has
+   * counted again what its journal holds.
    * @throws Error when the store does not answer
    */
   compare(): Promise<void>;
@@ -46,10 +45,6 @@ export function createLossWatch({ read, isOwn, onLost }: LossWatchOptions): Loss
     return new Map([...counted].map(([id, counters]) => [id, beyondOwn(counters)]));
   }
 
-  async function note(): Promise<void> {
-    noted = await readAll();
-  }
-
   async function compare(): Promise<void> {
     const found = await readAll();
     let lost = 0n;
@@ -63,5 +58,12 @@ export function createLossWatch({ read, isOwn, onLost }: LossWatchOptions): Loss
     onLost(lost);
   }
 
-  return { note, compare, lost: () => lostEver };
+  return { compare, lost: () => lostEver };
+}
+
+/** Records that are lost, of each supply, as a log line has them: a line for each would be many. */
+export function describeLosses(losses: ReadonlyMap<string, number>) {
+  const [supply] = losses.keys();
+  const records = [...losses.values()].reduce((sum, count) => sum + count, 0);
+  return { supplies: losses.size, supply, records };
 }

@@ -1,7 +1,7 @@
 import { createShared } from "../actor/shared.ts";
 import type { CounterStore } from "../store/store.ts";
 import type { JournalFolder } from "./journal.ts";
-import { createJournalCounter } from "./journal-counter.ts";
+import { createJournalCounter, type JournalCounterOptions } from "./journal-counter.ts";
 import { RETENTION_MS } from "./recorder.ts";
 import type { Journal } from "./ring.ts";
 
@@ -9,7 +9,7 @@ export interface RecoveryOptions {
   journals: Pick<JournalFolder, "producers" | "open" | "retire" | "retired" | "remove">;
   store: Pick<CounterStore, "apply" | "forget">;
   onRecovered: (producer: string, words: number) => void;
-  onLost: (supplyId: string, records: number) => void;
+  onLost: JournalCounterOptions["onLost"];
   /** A producer's offsets are dropped: what it counted is told apart no more. */
   onForgotten: () => void;
   onFault: (producer: string, fault: unknown) => void;

@@ -43,7 +43,9 @@ function createBench(): Bench {
       journal,
       producer: PRODUCER,
       apply: store.apply,
-      onLost: (supplyId, records) => lost.set(supplyId, (lost.get(supplyId) ?? 0) + records),
+      onLost(losses) {
+        for (const [id, records] of losses) lost.set(id, (lost.get(id) ?? 0) + records);
+      },
       onRefused: (supplyId) => refused.push(supplyId),
     });
   const counter = readAgain();

@@ -24,7 +24,7 @@ function watchOver(initial: Record<string, Record<string, string>>) {
 
 test("reports nothing while the store only grows", async () => {
   const watch = watchOver({ s: { [TOTAL]: "10" } });
-  await watch.note();
+  await watch.compare();
   watch.become({ s: { [TOTAL]: "14", [offsetField("own-1")]: "4" }, t: { [TOTAL]: "1" } });
   await watch.compare();
   expect(watch.reported).toEqual([]);
@@ -33,7 +33,7 @@ test("reports nothing while the store only grows", async () => {
 
 test("reports what earlier runs counted and an emptied store holds no more", async () => {
   const watch = watchOver({ s: { [TOTAL]: "110", [offsetField("own-1")]: "10" } });
-  await watch.note();
+  await watch.compare();
   watch.become({ s: { [TOTAL]: "10", [offsetField("own-1")]: "10" } });
   await watch.compare();
   expect(watch.reported).toEqual([100n]);
@@ -41,7 +41,7 @@ test("reports what earlier runs counted and an emptied store holds no more", asy
 
 test("reports what our own journals no longer held", async () => {
   const watch = watchOver({ s: { [TOTAL]: "10", [offsetField("own-1")]: "10" } });
-  await watch.note();
+  await watch.compare();
   watch.become({ s: { [TOTAL]: "4", [offsetField("own-1")]: "10" } });
   await watch.compare();
   expect(watch.reported).toEqual([6n]);
@@ -49,7 +49,7 @@ test("reports what our own journals no longer held", async () => {
 
 test("reports a loss once, and the next one again", async () => {
   const watch = watchOver({ s: { [TOTAL]: "9" } });
-  await watch.note();
+  await watch.compare();
   watch.become({ s: { [TOTAL]: "7" } });
   await watch.compare();
   await watch.compare();
@@ -61,7 +61,7 @@ test("reports a loss once, and the next one again", async () => {
 
 test("stays exact beyond 2^53", async () => {
   const watch = watchOver({ s: { [TOTAL]: "9007199254740993" } });
-  await watch.note();
+  await watch.compare();
   watch.become({ s: { [TOTAL]: "9007199254740992" } });
   await watch.compare();
   expect(watch.reported).toEqual([1n]);

@@ -45,8 +45,8 @@ function createBench(ringWords?: number, turns = 0): Bench {
       for (let turn = 0; turn < turns; turn++) await eventLoopTurn();
       return store.apply(producer, batch);
     },
-    onLost(_supplyId, records) {
-      bench.lost += records;
+    onLost(losses) {
+      for (const records of losses.values()) bench.lost += records;
     },
     onRefused: () => {},
   });

@@ -42,7 +42,7 @@ function createBench(): Bench {
       journals,
       store,
       onRecovered: (producer, words) => told.push(`recovered ${producer} ${words}`),
-      onLost: (supplyId, records) => told.push(`lost ${supplyId} ${records}`),
+      onLost: (losses) => told.push(...[...losses].map(([id, records]) => `lost ${id} ${records}`)),
       onForgotten: () => told.push("forgotten"),
       onFault: (producer, fault) => told.push(`fault ${producer} ${(fault as Error).message}`),
       wait: (ms) => new Promise((wake) => waiting.push({ ms, wake })),
