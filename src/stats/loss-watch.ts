@@ -48,8 +48,9 @@ export function createLossWatch({ read, isOwn, onLost }: LossWatchOptions): Loss
   async function compare(): Promise<void> {
     const found = await readAll();
     let lost = 0n;
-    for (const [supplyId, before] of noted) {
-      const missing = before - (found.get(supplyId) ?? 0n);
+    // Of a supply that is new here, none were counted before we began.
+    for (const supplyId of new Set([...noted.keys(), ...found.keys()])) {
+      const missing = (noted.get(supplyId) ?? 0n) - (found.get(supplyId) ?? 0n);
       if (missing > 0n) lost += missing;
     }
     noted = found;

@@ -47,6 +47,14 @@ test("reports what our own journals no longer held", async () => {
   expect(watch.reported).toEqual([6n]);
 });
 
+test("reports what is gone of a supply that had counted nothing before", async () => {
+  const watch = watchOver({});
+  await watch.compare();
+  watch.become({ s: { [TOTAL]: "1", [offsetField("own-1")]: "2", [offsetField("own-2")]: "3" } });
+  await watch.compare();
+  expect(watch.reported).toEqual([4n]);
+});
+
 test("reports a loss once, and the next one again", async () => {
   const watch = watchOver({ s: { [TOTAL]: "9" } });
   await watch.compare();

@@ -1,11 +1,11 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync, readdirSync, statSync, truncateSync } from "node:fs";
+import { cpSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { auctionsOf, heldOf } from "../../support/counting.ts";
 import { type Exchange, startExchange } from "../../support/exchange.ts";
 import { printFigures, shortOrLong } from "../../support/faults.ts";
 import { createFolder } from "../../support/folder.ts";
-import { readStat } from "../../support/ledger.ts";
+import { formatBid, readStat } from "../../support/ledger.ts";
 import {
   DISTINCT,
   expectExactEnd,
@@ -15,6 +15,7 @@ import {
   untilFallback,
   untilStoreAgain,
 } from "../../support/outage.ts";
+import { openConnection, type RawConnection } from "../../support/raw-http.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
 import { type SteadyLoad, startSteadyLoad, untilAnswered } from "../../support/steady-load.ts";
 import { until } from "../../support/until.ts";
@@ -138,4 +139,56 @@ describe("a Redis that is killed under load", () => {
     expect(await exchange.stop()).toEqual({ code: 0, signal: null });
     await exchange.leavesNobody();
   });
+});
+
+describe("a Redis that is emptied", () => {
+  const SUPPLIES = Array.from({ length: 600 }, (_, i) => `s${i}`);
+
+  test("is looked through a few times, however many supplies have lost their counters", async () => {
+    using folder = createFolder();
+    const catalog = folder.path("catalog.json");
+    const supplies = Object.fromEntries(SUPPLIES.map((id) => [id, ["b"]]));
+    writeFileSync(catalog, JSON.stringify({ supplies, bidders: { b: { country: "US" } } }));
+    await using redis = await startRedis();
+    const client = new Bun.RedisClient(redis.url);
+    await using exchange = await startExchange({
+      env: { REDIS_URL: redis.url, CATALOG: catalog, RATE_LIMIT_MAX_REQUESTS: "0" },
+    });
+    // Kept open: it is one worker that has counted, and finds it gone.
+    const connection = await openConnection(exchange.port);
+    await bidForEach(connection);
+    await untilCounted(exchange);
+    const countedMs = performance.now();
+    const isLongAgo = async () => {
+      await connection.ask("GET /livez HTTP/1.1\r\nHost: exchange\r\n\r\n");
+      return performance.now() - countedMs > RELEASED_AFTER_MS;
+    };
+    await until("counted auctions leave the journals", isLongAgo, 30_000);
+
+    await client.send("FLUSHALL", []);
+    await client.send("CONFIG", ["RESETSTAT"]);
+    await bidForEach(connection);
+    connection.close();
+    const isTold = () => exchange.printed("the store came back without these auctions") > 0;
+    await until("the loss is told", isTold, 30_000);
+    await untilCounted(exchange);
+    const told = exchange.stdout().matchAll(/"auctions":"(\d+)"/g);
+    const lost = [...told].reduce((sum, [, auctions]) => sum + Number(auctions), 0);
+    const counted = auctionsOf(await readStat(exchange.url));
+    expect(counted + lost).toBe(2 * SUPPLIES.length);
+    const stats = (await client.send("INFO", ["commandstats"])) as string;
+    const reads = Number(/cmdstat_hgetall:calls=(\d+)/.exec(stats)![1]);
+    const passes = reads / SUPPLIES.length;
+    printFigures("Redis emptied", { lost, counted, passes });
+    expect(passes).toBeLessThan(30);
+    expect(exchange.printed("records not restored")).toBeLessThan(SUPPLIES.length / 10);
+    client.close();
+  });
+
+  async function bidForEach(connection: RawConnection): Promise<void> {
+    for (const supplyId of SUPPLIES) {
+      const { status } = await connection.ask(formatBid({ supplyId, country: "US" }));
+      expect(status).toBeOneOf([200, 400]);
+    }
+  }
 });
