@@ -22,7 +22,8 @@ import { createRequestIds } from "./http/request-id.ts";
 import { createServer } from "./http/server.ts";
 import { createStatRoute } from "./http/stat.ts";
 import { openLimiter } from "./limiter/open-limiter.ts";
-import { type Logger, writeOut } from "./log.ts";
+import type { Logger } from "./log.ts";
+import { writeOut } from "./output.ts";
 import {
   CATALOG_FAULT,
   DRAIN_ALL,

@@ -1,6 +1,6 @@
-import { write } from "node:fs";
 import pino from "pino";
 import pretty from "pino-pretty";
+import { createLines } from "./output.ts";
 
 export type Logger = pino.Logger;
 
@@ -19,8 +19,11 @@ export function createLogger({ level, name, isTerminal }: LogOptions): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
   };
-  // Synchronous: a process that is about to exit has said everything. There are few lines.
-  if (!isTerminal) return pino(options, pino.destination({ fd: 1, sync: true }));
+  if (!isTerminal) {
+    const lines = createLines();
+    process.once("exit", lines.flushSync);
+    return pino(options, lines);
+  }
   const stream = pretty({
     sync: true,
     destination: 1,
@@ -29,15 +32,3 @@ export function createLogger({ level, name, isTerminal }: LogOptions): Logger {
   });
   return pino({ ...options, formatters: {} }, stream);
 }
-
-/** Writes to standard output off the event loop: a reader that stalls does not stall auctions. */
-export const writeOut = (text: string) =>
-  new Promise<void>((resolve) => {
-    const bytes = Buffer.from(text);
-    const writeFrom = (at: number) =>
-      write(1, bytes, at, (error, written) => {
-        if (error || at + written >= bytes.length) resolve();
-        else writeFrom(at + written);
-      });
-    writeFrom(0);
-  });
