@@ -22,7 +22,7 @@ import { createRequestIds } from "./http/request-id.ts";
 import { createServer } from "./http/server.ts";
 import { createStatRoute } from "./http/stat.ts";
 import { openLimiter } from "./limiter/open-limiter.ts";
-import type { Logger } from "./log.ts";
+import { type Logger, warnOfRedis } from "./log.ts";
 import { writeOut } from "./output.ts";
 import {
   CATALOG_FAULT,
@@ -158,9 +158,6 @@ function openCounters({ order, call, logger }: AppOptions, onReconnect: () => vo
   if (url === undefined) return createRemoteStore(call);
   return openRedisCounters({ url, onError: warnOfRedis(logger), onReconnect });
 }
-
-const warnOfRedis = (logger: Logger) => (role: string, err: Error) =>
-  logger.warn({ role, cause: err.message }, "redis connection");
 
 function openWorkerStatistics({ order, call, logger, ringWords }: AppOptions, store: CounterStore) {
   return openStatistics({

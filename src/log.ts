@@ -32,3 +32,7 @@ export function createLogger({ level, name, isTerminal }: LogOptions): Logger {
   });
   return pino({ ...options, formatters: {} }, stream);
 }
+
+/** Tells of a connection to Redis that fails. @param role  what it is for */
+export const warnOfRedis = (logger: Logger) => (role: string, err: Error) =>
+  logger.warn({ role, cause: err.message }, "redis connection");

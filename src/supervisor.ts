@@ -9,7 +9,7 @@ import { CatalogError } from "./catalog/document.ts";
 import { snapshotPath } from "./catalog/snapshot-file.ts";
 import { type Config, EXIT_CONFIG } from "./config.ts";
 import { keepsWindows, redisUrl } from "./config-views.ts";
-import { createLogger, type Logger } from "./log.ts";
+import { createLogger, type Logger, warnOfRedis } from "./log.ts";
 import { writeBanner } from "./processes/banner.ts";
 import { openCatalogKeeper } from "./processes/catalog-keeper.ts";
 import { createFleet } from "./processes/fleet.ts";
@@ -169,9 +169,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
 function openStore(config: Config, logger: Logger, onReconnect: () => void): CounterStore {
   const url = redisUrl(config);
   if (url !== undefined) {
-    const onError = (role: string, err: Error) =>
-      logger.warn({ role, cause: err.message }, "redis connection");
-    return openRedisCounters({ url, onError, onReconnect });
+    return openRedisCounters({ url, onError: warnOfRedis(logger), onReconnect });
   }
   return createEmbeddedStore(openCounterFile(join(config.DATA_DIR, "counters.sqlite")));
 }

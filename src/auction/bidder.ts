@@ -21,7 +21,10 @@ export interface BidRequest {
   readonly deadlineAtMs: number;
   /** Read by those who tell bidders about it: most auctions never need it. */
   device(): Device;
-  /** Calls back once, when answers to this auction count no more; never before `bid` returned. */
+  /**
+   * Calls back once, when answers to this auction count no more; never before `bid` returned, nor
+   * where every bidder has answered at once.
+   */
   onEnd(listener: (end: AuctionEnd) => void): void;
 }
 

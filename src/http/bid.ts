@@ -120,8 +120,8 @@ export function createBidRoute(options: BidRouteOptions): HandleBid {
 
   function refuseUndecided(bid: PendingBid, fault: unknown): Response {
     auctioneer.release();
-    const isRefusal = fault instanceof MailboxFullError || fault instanceof LimiterClosedError;
-    if (isRefusal) return answers.problem("overloaded", bid, OVERLOADED);
+    if (fault instanceof MailboxFullError) return answers.problem("overloaded", bid, OVERLOADED);
+    if (fault instanceof LimiterClosedError) return answers.problem("overloaded", bid, UNDECIDED);
     throw fault;
   }
 
@@ -150,6 +150,8 @@ const asksWhy = ({ url }: Request) =>
 
 const UNKNOWN_SUPPLY = "The catalog has no such supply_id.";
 const OVERLOADED = "Nothing was begun and no quota used.";
+/** A store that answers too late may have taken it off the quota. */
+const UNDECIDED = "The limiter's store does not answer; nothing was begun.";
 const GIVEN_UP = "The auction was given up, not counted.";
 const NOBODY_ELIGIBLE = "No bidder of this supply bids for that country.";
 const NO_BIDS = "No eligible bidder made a bid that could win.";

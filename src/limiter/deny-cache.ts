@@ -1,4 +1,4 @@
-import { createGenerations } from "../store/generations.ts";
+import { createGenerations } from "./generations.ts";
 
 /** Clients that are known to be over their limit, and until when. */
 export interface DenyCache {
@@ -10,7 +10,6 @@ export interface DenyCache {
    *   later than that, so the time is never too long
    */
   deny(client: string, askedAtMs: number, waitMs: number): void;
-  clear(): void;
   size(): number;
 }
 
@@ -42,5 +41,5 @@ export function createDenyCache(
     untilMs.set(client, askedAtMs + forMs * (1 - DRIFT));
   }
 
-  return { waitMs, deny, clear: untilMs.clear, size: untilMs.size };
+  return { waitMs, deny, size: untilMs.size };
 }

@@ -15,7 +15,6 @@ const START_PATIENCE = 7.5;
 type WorkerState = "starting" | "serving" | "stopping" | "ended";
 
 export interface WorkerProcess {
-  readonly producer: string;
   readonly pid: number;
   state(): WorkerState;
   /** Lets it finish what it has begun. */
@@ -158,7 +157,6 @@ export function spawnWorker(options: WorkerProcessOptions): WorkerProcess {
   }
 
   return {
-    producer,
     pid: child.pid,
     state: () => state,
     stop,

@@ -1,4 +1,5 @@
 import type { ApplyReply, SupplyIncrements } from "../store/store.ts";
+import { createLostRanges } from "./lost-ranges.ts";
 import type { Journal } from "./ring.ts";
 import { type SupplyTally, suppliesIn, tallyRecords } from "./tally.ts";
 
@@ -7,8 +8,8 @@ export interface JournalCounterOptions {
   producer: string;
   apply: (producer: string, batch: readonly SupplyIncrements[]) => Promise<readonly ApplyReply[]>;
   /**
-   * Records that nobody can count any more, of each supply: the store went back beyond what is kept.
-   * Each is told once, however often it is lost.
+   * Records that nobody can count any more, of each supply: the store went back beyond what is
+   * kept. Each is told once, however often it is lost.
    */
   onLost: (losses: ReadonlyMap<string, number>) => void;
   /**
@@ -59,8 +60,7 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   const stored = new Map<string, number>();
   /** Of each supply: the highest ordinal that the store was ever known to hold. */
   const highest = new Map<string, number>();
-  /** Of each supply: ranges (from, to] of ordinals that were told as lost; they do not overlap. */
-  const lost = new Map<string, { from: number; to: number }[]>();
+  const lost = createLostRanges();
   /** Of each supply that is refused: why. */
   const refused = new Map<string, string>();
   /**
@@ -144,21 +144,10 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     const isBack = reply !== to && reply < held;
     const isPastGap = reply === to && isGap && from < to;
     if (isBack) timesBack++;
-    if (isPastGap) noteLost(supplyId, from, to, losses);
+    const told = isPastGap ? lost.add(supplyId, from, to) : 0;
+    if (told > 0) losses.set(supplyId, told);
     if (isBack || isPastGap) recheck(); // What follows may have been counted before.
     return reply === to && !isPastGap;
-  }
-
-  function noteLost(supplyId: string, from: number, to: number, losses: Map<string, number>): void {
-    const earlier = lost.get(supplyId) ?? [];
-    // No earlier range ends behind this one: it goes up to what is still kept.
-    const before = earlier
-      .filter((range) => range.from < from)
-      .map((range) => ({ from: range.from, to: Math.min(range.to, from) }));
-    const ranges = [...before, { from, to }];
-    lost.set(supplyId, ranges);
-    const records = sumOf(ranges) - sumOf(earlier);
-    if (records > 0) losses.set(supplyId, records);
   }
 
   function recheck(): void {
@@ -179,6 +168,3 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
     isSure: () => rechecking === undefined,
   };
 }
-
-const sumOf = (ranges: readonly { from: number; to: number }[]) =>
-  ranges.reduce((sum, { from, to }) => sum + to - from, 0);

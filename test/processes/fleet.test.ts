@@ -57,7 +57,6 @@ function createFakes(size = 3, refreshMsMax?: number) {
       options,
       say,
       told,
-      producer: options.order.producer,
       pid: workers.length + 1,
       state: () => state,
       stop: () => void told.push("stop"),

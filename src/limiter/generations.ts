@@ -10,7 +10,6 @@ export interface Generations<Value> {
   delete(key: string): void;
   /** Forgets what was not set since the turn before. */
   turn(): void;
-  clear(): void;
   size(): number;
 }
 
@@ -41,10 +40,6 @@ export function createGenerations<Value>(entriesMax: number): Generations<Value>
       old.delete(key);
     },
     turn,
-    clear() {
-      young.clear();
-      old.clear();
-    },
     size: () => young.size + old.size,
   };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { createGenerations } from "../../src/store/generations.ts";
+import { createGenerations } from "../../src/limiter/generations.ts";
 
 test("keeps what was set since the turn before the last", () => {
   const { get, set, turn } = createGenerations<number>(100);
@@ -44,13 +44,13 @@ test("never holds more than its bound, nor forgets the younger half", () => {
   );
 });
 
-test("forgets what is deleted and all that is cleared, young and old", () => {
-  const { get, set, turn, delete: remove, clear, size } = createGenerations<number>(100);
+test("forgets what is deleted, young and old", () => {
+  const { get, set, turn, delete: remove, size } = createGenerations<number>(100);
   set("a", 1);
   turn();
   set("b", 2);
   remove("a");
   expect([get("a"), get("b")]).toEqual([undefined, 2]);
-  clear();
+  remove("b");
   expect([get("b"), size()]).toEqual([undefined, 0]);
 });
