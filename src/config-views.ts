@@ -28,9 +28,20 @@ export const windowLimit = (config: Config) => ({
 export function redisUrl(config: Config): string | undefined {
   if (config.REDIS_URL !== "") return config.REDIS_URL;
   if (config.REDIS_HOST === "") return undefined;
-  const host = config.REDIS_HOST.includes(":") ? `[${config.REDIS_HOST}]` : config.REDIS_HOST;
-  return `redis://${host}:${config.REDIS_PORT}`;
+  return `redis://${inUrl(config.REDIS_HOST)}:${config.REDIS_PORT}`;
 }
+
+/**
+ * Where the service is reached from this host.
+ * @param port        the one it has got, where the setting picks any
+ * @param ownAddress  what this host is called where the service listens on all of its addresses
+ */
+export function ownUrl({ HOST }: Config, port: number, ownAddress: string): string {
+  const host = ["0.0.0.0", "::"].includes(HOST) ? ownAddress : inUrl(HOST);
+  return `http://${host}:${port}`;
+}
+
+const inUrl = (host: string) => (host.includes(":") ? `[${host}]` : host);
 
 /** Whether the limiter's windows are in the memory of this host. */
 export const keepsWindows = (config: Config) =>

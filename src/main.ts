@@ -8,7 +8,7 @@ import {
   type RawSettings,
   type SettingName,
 } from "./config.ts";
-import { egressRule } from "./config-views.ts";
+import { egressRule, ownUrl } from "./config-views.ts";
 
 const HEALTH_TIMEOUT_MS = 2_000;
 const ECHO_MS = 100;
@@ -61,8 +61,7 @@ async function check(options: Record<string, string>): Promise<void> {
 /** For containers: exit status 0 when the service on this host is ready. */
 async function healthcheck(options: Record<string, string>): Promise<void> {
   const config = readConfig(options);
-  const host = ["0.0.0.0", "::"].includes(config.HOST) ? "127.0.0.1" : config.HOST;
-  const url = `http://${host.includes(":") ? `[${host}]` : host}:${config.PORT}/readyz`;
+  const url = `${ownUrl(config, config.PORT, "127.0.0.1")}/readyz`;
   const signal = AbortSignal.timeout(HEALTH_TIMEOUT_MS);
   const answer = await fetch(url, { signal }).catch((error: Error) => error);
   if (answer instanceof Error) fail(1, `not ready: no answer on ${url}`);

@@ -5,6 +5,7 @@ import {
   bidderSettings,
   egressRule,
   keepsWindows,
+  ownUrl,
   redisUrl,
   trustedRanges,
 } from "../src/config-views.ts";
@@ -68,4 +69,13 @@ test.each([
   ["off", 0],
 ])("auctionLogEvery of %s is %d", (setting, every) => {
   expect(auctionLogEvery({ ...loadConfig({}), LOG_AUCTIONS: setting })).toBe(every);
+});
+
+test.each([
+  ["0.0.0.0", "http://localhost:9"],
+  ["::", "http://localhost:9"],
+  ["::1", "http://[::1]:9"],
+  ["exchange.example", "http://exchange.example:9"],
+])("ownUrl of a service that listens on %s is %s", (HOST, url) => {
+  expect(ownUrl(loadConfig({ HOST }), 9, "localhost")).toBe(url);
 });

@@ -43,6 +43,8 @@ export type BidResponse =
   /** It could not be asked: breaker open, calls in flight, calls a second. */
   | { readonly kind: "notAsked"; readonly reason: string };
 
+export const NO_BID: BidResponse = { kind: "noBid" };
+
 /** Who competes. It may answer at once or later; a rejection is an error of that bidder alone. */
 export interface Bidder {
   readonly id: string;

@@ -1,8 +1,6 @@
 import type { LatencyRange } from "../latency-range.ts";
-import type { Bidder, BidResponse } from "./bidder.ts";
+import { type Bidder, type BidResponse, NO_BID } from "./bidder.ts";
 import { CENT_MICROS } from "./clearing.ts";
-
-const NO_BID: BidResponse = { kind: "noBid" };
 
 export interface SimulationOptions {
   /** Chance to decline, 0 to 1. */

@@ -1,6 +1,6 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { TypeCompiler } from "@sinclair/typebox/compiler";
-import type { BidResponse } from "../auction/bidder.ts";
+import { type BidResponse, NO_BID } from "../auction/bidder.ts";
 import { LossCode } from "../auction/loss-code.ts";
 import { ruleOf } from "../json-fault.ts";
 import { toMicros } from "./price.ts";
@@ -31,8 +31,6 @@ export interface ResponseRules {
   /** CPM: higher prices are mistakes. At most 4,000, so that micros fit 32 bits. */
   priceMax: number;
 }
-
-const NO_BID: BidResponse = { kind: "noBid" };
 
 /**
  * What a bidder's JSON means for one auction. Of several bids the highest valid one counts; without

@@ -1,4 +1,10 @@
-import type { AuctionEnd, Bidder, BidRequest, BidResponse } from "../auction/bidder.ts";
+import {
+  type AuctionEnd,
+  type Bidder,
+  type BidRequest,
+  type BidResponse,
+  NO_BID,
+} from "../auction/bidder.ts";
 import type { CatalogBidder } from "../catalog/catalog.ts";
 import type { EgressRule } from "../catalog/egress.ts";
 import { createAddressBook } from "./address-book.ts";
@@ -179,7 +185,6 @@ export function createHttpBidder(entry: CatalogBidder, options: HttpBidderOption
   };
 }
 
-const NO_BID: BidResponse = { kind: "noBid" };
 const TOO_LATE: BidResponse = { kind: "timeout", reason: "no time was left to ask it" };
 
 const wordsOfStatus = (status: number) =>

@@ -1,6 +1,6 @@
 import type { SnapshotHeader } from "../catalog/snapshot-file.ts";
 import type { Config } from "../config.ts";
-import { redisUrl } from "../config-views.ts";
+import { ownUrl, redisUrl } from "../config-views.ts";
 import { mask } from "../mask.ts";
 import { writeBidCommand } from "./bid-command.ts";
 
@@ -19,8 +19,7 @@ export interface BannerFacts {
 /** What the user sees once every worker listens. */
 export function writeBanner(facts: BannerFacts): string {
   const { version, config, port, pids, catalog } = facts;
-  const host = ["0.0.0.0", "::"].includes(config.HOST) ? "localhost" : config.HOST;
-  const url = `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  const url = ownUrl(config, port, "localhost");
   return [
     "",
     `  Ad exchange ${version} is open on ${url} (API: ${url}/docs)`,

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { EXIT_CONFIG } from "../config.ts";
 import { probePort } from "../processes/port-probe.ts";
 import { writeDirections, writeInvitation, writeStubs } from "./banner.ts";
 import { loadSandboxFile, ordersOf, SandboxError, withEndpoints } from "./document.ts";
@@ -11,8 +12,6 @@ import { runStubProcess } from "./stub-process.ts";
 import { startStubProcesses } from "./stub-processes.ts";
 
 const SAMPLE = fileURLToPath(new URL("../../data/sandbox.json", import.meta.url));
-/** A bad profiles file, as the exchange ends on a bad catalog (sysexits.h, EX_CONFIG). */
-const EXIT_CONFIG = 78;
 /** One press of Ctrl-C may arrive twice: from the terminal and from `bun run` around this. */
 const ECHO_MS = 100;
 
