@@ -167,10 +167,9 @@ function openWorkerStatistics({ order, call, logger, ringWords }: AppOptions, st
     flushMs: order.config.STATS_FLUSH_MS,
     store,
     countAll: async (isStoreBack) => void (await call(DRAIN_ALL, isStoreBack)),
-    onLost(losses) {
-      logger.warn(describeLosses(losses), "records not restored");
-      call(STORE_WENT_BACK, null).catch(() => {}); // Without a supervisor there is nobody to tell.
-    },
+    onLost: (losses) => logger.warn(describeLosses(losses), "records not restored"),
+    // Without a supervisor there is nobody to tell.
+    onWentBack: () => void call(STORE_WENT_BACK, null).catch(() => {}),
     onUnnamed: (supply, err) => logger.error({ supply, err }, "cannot be recorded: bids refused"),
     onRefused: (supply, err) => logger.error({ supply, cause: err.message }, "counters refused"),
     onChange: (failure) =>

@@ -33,6 +33,8 @@ const WORKERS_GRACE_MS = 8_700;
 const LAST_FLUSH_MS = 800;
 const DRAIN_DEADLINE_MS = 1_400;
 const RETRY_MS = 250;
+/** Between two looks at what the store holds. */
+const LOOK_EVERY_MS = 10_000;
 
 /**
  * Runs the service until it is told to stop; never returns while it does.
@@ -87,6 +89,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
       if (words > 0) logger.info({ producer, words }, "journal of an ended worker counted");
     },
     onLost: (losses) => logger.warn(describeLosses(losses), "records not restored"),
+    onWentBack: compare,
     onForgotten: compare,
     onFault: (producer, fault) =>
       logger.warn({ producer, cause: (fault as Error).message }, "journal not counted yet"),
@@ -137,6 +140,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   keeper.watch();
   await orExit(fleet.start);
   compare(); // The first time it notes what there is.
+  if (redisUrl(config) !== undefined) void watchStore();
   if (signals.isStopping()) return;
   const facts = { version: packageJson.version, config, port, pids: fleet.pids(), isStoreReady };
   const known = { catalog: keeper.header(), catalogFault: keeper.fault() };
@@ -148,6 +152,14 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   function onStoreBack(): void {
     recovery.recheck();
     compare();
+  }
+
+  /** A store that is emptied while its connections last tells nobody. */
+  async function watchStore(): Promise<void> {
+    while (!signals.isStopping()) {
+      await Bun.sleep(LOOK_EVERY_MS);
+      if (await lossWatch.look().catch(() => false)) onStoreBack();
+    }
   }
 
   async function stop(exitCode: number): Promise<void> {

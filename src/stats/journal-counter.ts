@@ -13,6 +13,11 @@ export interface JournalCounterOptions {
    */
   onLost: (losses: ReadonlyMap<string, number>) => void;
   /**
+   * The store holds less than it did, told once a batch: what is kept is counted again, and what
+   * others counted may be gone.
+   */
+  onWentBack: () => void;
+  /**
    * A supply whose counters refuse. Its records stay in the journal and are tried again; it is told
    * once until they are taken, or refused for another reason.
    */
@@ -55,7 +60,7 @@ const ROUNDS_MAX = 8;
  * `from` is stored; any other answer says where to go on, forward or back.
  */
 export function createJournalCounter(options: JournalCounterOptions): JournalCounter {
-  const { journal, producer, apply, onLost, onRefused } = options;
+  const { journal, producer, apply, onLost, onWentBack, onRefused } = options;
   /** Of each supply: the ordinal that the store holds, as far as we know. */
   const stored = new Map<string, number>();
   /** Of each supply: the highest ordinal that the store was ever known to hold. */
@@ -122,8 +127,10 @@ export function createJournalCounter(options: JournalCounterOptions): JournalCou
   /** @returns whether everything is counted, else another round must follow. */
   function settle(parts: readonly Part[], replies: readonly ApplyReply[]): boolean {
     const losses = new Map<string, number>();
+    const timesBefore = timesBack;
     const isCounted = parts.map((part, i) => settlePart(part, replies[i]!, losses));
     if (losses.size > 0) onLost(losses);
+    if (losses.size > 0 || timesBack > timesBefore) onWentBack();
     return isCounted.every(Boolean);
   }
 

@@ -1,6 +1,9 @@
 import { offsetField, TOTAL } from "../store/counters.ts";
 import type { CounterStore, Counters } from "../store/store.ts";
 
+/** Supplies that are read in one look. */
+const LOOKED_AT_MAX = 1_000;
+
 export interface LossWatchOptions {
   read: CounterStore["read"];
   /** Whether a producer is one of this supervisor's own. */
@@ -12,8 +15,14 @@ export interface LossWatchOptions {
 /** Notices that a store came back without what it held, whoever counted it. */
 export interface LossWatch {
   /**
-   * Compares what the store holds with what it held at the last call, once every producer has
-   * counted again what its journal holds.
+   * Notes what the store holds, unless that is less than it was: then `compare` is due. Of many
+   * supplies it takes a thousand, other ones each time: a store that is emptied lacks those as well.
+   * @returns whether it is less. @throws Error when the store does not answer
+   */
+  look(): Promise<boolean>;
+  /**
+   * Compares what the store holds with the last note, and notes it, once every producer has counted
+   * again what its journal holds.
    * @throws Error when the store does not answer
    */
   compare(): Promise<void>;
@@ -40,27 +49,46 @@ export function createLossWatch({ read, isOwn, onLost }: LossWatchOptions): Loss
     return rest;
   }
 
-  async function readAll(): Promise<Map<string, bigint>> {
-    const counted = await read();
+  async function readNow(supplyIds?: readonly string[]): Promise<Map<string, bigint>> {
+    const counted = await read(supplyIds);
     return new Map([...counted].map(([id, counters]) => [id, beyondOwn(counters)]));
   }
 
-  async function compare(): Promise<void> {
-    const found = await readAll();
-    let lost = 0n;
-    // Of a supply that is new here, none were counted before we began.
-    for (const supplyId of new Set([...noted.keys(), ...found.keys()])) {
-      const missing = (noted.get(supplyId) ?? 0n) - (found.get(supplyId) ?? 0n);
-      if (missing > 0n) lost += missing;
+  function missingIn(found: ReadonlyMap<string, bigint>, among: Iterable<string>): bigint {
+    let missing = 0n;
+    for (const supplyId of among) {
+      // Of a supply that is new here, none were counted before we began.
+      const less = (noted.get(supplyId) ?? 0n) - (found.get(supplyId) ?? 0n);
+      if (less > 0n) missing += less;
     }
+    return missing;
+  }
+
+  async function look(): Promise<boolean> {
+    const due = noted.size > LOOKED_AT_MAX ? [...noted.keys()].slice(0, LOOKED_AT_MAX) : undefined;
+    const found = await readNow(due);
+    if (missingIn(found, due ?? union(noted, found)) > 0n) return true;
+    for (const [supplyId, auctions] of found) {
+      noted.delete(supplyId); // Behind those whose turn is next.
+      noted.set(supplyId, auctions);
+    }
+    return false;
+  }
+
+  async function compare(): Promise<void> {
+    const found = await readNow();
+    const lost = missingIn(found, union(noted, found));
     noted = found;
     if (lost === 0n) return;
     lostEver += lost;
     onLost(lost);
   }
 
-  return { compare, lost: () => lostEver };
+  return { look, compare, lost: () => lostEver };
 }
+
+const union = (one: ReadonlyMap<string, bigint>, other: ReadonlyMap<string, bigint>) =>
+  new Set([...one.keys(), ...other.keys()]);
 
 /** Records that are lost, of each supply, as a log line has them: a line for each would be many. */
 export function describeLosses(losses: ReadonlyMap<string, number>) {

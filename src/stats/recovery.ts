@@ -10,6 +10,7 @@ export interface RecoveryOptions {
   store: Pick<CounterStore, "apply" | "forget">;
   onRecovered: (producer: string, words: number) => void;
   onLost: JournalCounterOptions["onLost"];
+  onWentBack: () => void;
   /** A producer's offsets are dropped: what it counted is told apart no more. */
   onForgotten: () => void;
   onFault: (producer: string, fault: unknown) => void;
@@ -43,7 +44,8 @@ interface Kept {
 }
 
 export function createRecovery(options: RecoveryOptions): Recovery {
-  const { journals, store, onRecovered, onLost, onForgotten, onFault, wait = Bun.sleep } = options;
+  const { journals, store, onRecovered, onLost, onWentBack, onForgotten, onFault } = options;
+  const { wait = Bun.sleep } = options;
   const counting = new Set<Promise<void>>();
   const kept = new Map<string, Kept>();
   let isStopped = false;
@@ -70,6 +72,7 @@ export function createRecovery(options: RecoveryOptions): Recovery {
       producer,
       apply: store.apply,
       onLost,
+      onWentBack,
       onRefused: (_supplyId, error) => onFault(producer, error),
     });
     let isClosed = false;

@@ -10,7 +10,7 @@ import { createJournalCounter, type JournalCounterOptions } from "./journal-coun
 import { createRecorder, type Recorder, type RecorderOptions } from "./recorder.ts";
 
 export interface OpenStatisticsOptions
-  extends Pick<JournalCounterOptions, "producer" | "onLost" | "onRefused">,
+  extends Pick<JournalCounterOptions, "producer" | "onLost" | "onWentBack" | "onRefused">,
     Pick<RecorderOptions, "flushMs" | "onChange" | "onUnnamed">,
     Pick<CurrentCountersOptions, "countAll"> {
   /** In the folder of this host's journals. */
@@ -30,13 +30,14 @@ export interface Statistics {
 /** @throws Error when the folder or the disk refuses */
 export function openStatistics(options: OpenStatisticsOptions): Statistics {
   const { journalPath, ringWords, producer, store, countAll } = options;
-  const { flushMs, onChange, onUnnamed, onLost, onRefused } = options;
+  const { flushMs, onChange, onUnnamed, onLost, onWentBack, onRefused } = options;
   const journal = createJournal(journalPath, ringWords);
   const counter = createJournalCounter({
     journal,
     producer,
     apply: store.apply,
     onLost,
+    onWentBack,
     onRefused,
   });
   const journals = createJournalFolder(dirname(journalPath));

@@ -42,6 +42,7 @@ function createHost(names: readonly string[] = ["p", "q"], ringWords?: number) {
       producer: name,
       apply: store.apply,
       onLost: () => {},
+      onWentBack: () => {},
       onRefused: () => {},
     });
     journals.add(journal);

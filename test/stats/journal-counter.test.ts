@@ -24,6 +24,7 @@ interface Bench extends Disposable {
   outcomes: AuctionOutcome[];
   /** Records reported as lost, by supply. */
   lost: Map<string, number>;
+  counts: { wentBack: number };
   refused: string[];
   record(...outcomes: AuctionOutcome[]): void;
   /** Counts all that is recorded; false when that failed. */
@@ -37,12 +38,14 @@ function createBench(): Bench {
   const store = createScriptedStore();
   const lost = new Map<string, number>();
   const refused: string[] = [];
+  const counts = { wentBack: 0 };
   const outcomes: AuctionOutcome[] = [];
   const readAgain = () =>
     createJournalCounter({
       journal,
       producer: PRODUCER,
       apply: store.apply,
+      onWentBack: () => void counts.wentBack++,
       onLost(losses) {
         for (const [id, records] of losses) lost.set(id, (lost.get(id) ?? 0) + records);
       },
@@ -55,6 +58,7 @@ function createBench(): Bench {
     store,
     outcomes,
     lost,
+    counts,
     refused,
     readAgain,
     record(...more) {
@@ -182,6 +186,27 @@ describe("with a store that goes back", () => {
     expect(bench.store.counted()).toEqual(countByHand(bench.outcomes));
     expect(bench.counter.timesBack()).toBeGreaterThan(0);
     expect(bench.lost.size).toBe(0);
+  });
+
+  test("tells so once a batch, whether or not all of it is kept", async () => {
+    using bench = createBench();
+    bench.record(...times(2), ...times(2, b));
+    await bench.count();
+    expect(bench.counts.wentBack).toBe(0);
+    bench.store.goBackTo(new Map());
+    bench.counter.recheck();
+    await bench.count();
+    expect([bench.counts.wentBack, bench.lost.size]).toEqual([1, 0]);
+
+    bench.journal.release(bench.journal.committed());
+    bench.store.goBackTo(new Map());
+    bench.counter.recheck();
+    await bench.count();
+    expect(bench.counts.wentBack).toBeGreaterThan(1);
+    expect([...bench.lost]).toEqual([
+      ["a", 2],
+      ["b", 2],
+    ]);
   });
 
   test("counts again, when told to ask, supplies that have no new records", async () => {
@@ -459,6 +484,7 @@ test("gives up on a store whose answers never agree", async () => {
     producer: PRODUCER,
     apply: async (_producer, batch) => batch.map(() => (answers++ % 2) + 1),
     onLost: () => {},
+    onWentBack: () => {},
     onRefused: () => {},
   });
   await expect(counter.countUpTo(bench.journal.committed())).rejects.toThrow("other offsets");

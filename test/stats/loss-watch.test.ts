@@ -11,15 +11,21 @@ function watchOver(initial: Record<string, Record<string, string>>) {
     );
   let held = toCounters(initial);
   const reported: bigint[] = [];
+  /** Supplies that were read by their names. */
+  const reads: string[] = [];
   const watch = createLossWatch({
-    read: async () => held,
+    async read(supplyIds) {
+      if (!supplyIds) return held;
+      reads.push(...supplyIds);
+      return new Map(supplyIds.flatMap((id) => (held.has(id) ? [[id, held.get(id)!]] : [])));
+    },
     isOwn: (producer) => producer.startsWith("own-"),
     onLost: (auctions) => reported.push(auctions),
   });
   const become = (supplies: typeof initial) => {
     held = toCounters(supplies);
   };
-  return { ...watch, reported, become };
+  return { ...watch, reported, reads, become };
 }
 
 test("reports nothing while the store only grows", async () => {
@@ -53,6 +59,35 @@ test("reports what is gone of a supply that had counted nothing before", async (
   watch.become({ s: { [TOTAL]: "1", [offsetField("own-1")]: "2", [offsetField("own-2")]: "3" } });
   await watch.compare();
   expect(watch.reported).toEqual([4n]);
+});
+
+test("looks whether there is less, and leaves the report to a comparison", async () => {
+  const watch = watchOver({ s: { [TOTAL]: "5" } });
+  expect(await watch.look()).toBe(false);
+  watch.become({ s: { [TOTAL]: "9" } });
+  expect(await watch.look()).toBe(false);
+  watch.become({ s: { [TOTAL]: "6" } });
+  expect([await watch.look(), await watch.look()]).toEqual([true, true]);
+  expect(watch.reported).toEqual([]);
+  await watch.compare();
+  expect(watch.reported).toEqual([3n]);
+  expect(await watch.look()).toBe(false);
+});
+
+test("looks at a thousand of many supplies, other ones each time", async () => {
+  const many = Object.fromEntries(
+    Array.from({ length: 1_500 }, (_, i) => [`s${i}`, { [TOTAL]: "2" }]),
+  );
+  const watch = watchOver(many);
+  await watch.compare();
+  expect(await watch.look()).toBe(false);
+  expect([watch.reads.length, new Set(watch.reads).size]).toEqual([1_000, 1_000]);
+  expect(await watch.look()).toBe(false);
+  expect([watch.reads.length, new Set(watch.reads).size]).toEqual([2_000, 1_500]);
+  watch.become({});
+  expect(await watch.look()).toBe(true);
+  await watch.compare();
+  expect(watch.reported).toEqual([3_000n]);
 });
 
 test("reports a loss once, and the next one again", async () => {

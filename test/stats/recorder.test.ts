@@ -45,6 +45,7 @@ function createBench(ringWords?: number, turns = 0): Bench {
       for (let turn = 0; turn < turns; turn++) await eventLoopTurn();
       return store.apply(producer, batch);
     },
+    onWentBack: () => {},
     onLost(losses) {
       for (const records of losses.values()) bench.lost += records;
     },
@@ -132,6 +133,7 @@ describe("flushing", () => {
         return replies;
       },
       onLost: () => {},
+      onWentBack: () => {},
       onRefused: () => {},
     });
     const { journal } = bench;

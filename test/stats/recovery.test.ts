@@ -42,6 +42,7 @@ function createBench(): Bench {
       journals,
       store,
       onRecovered: (producer, words) => told.push(`recovered ${producer} ${words}`),
+      onWentBack: () => told.push("went back"),
       onLost: (losses) => told.push(...[...losses].map(([id, records]) => `lost ${id} ${records}`)),
       onForgotten: () => told.push("forgotten"),
       onFault: (producer, fault) => told.push(`fault ${producer} ${(fault as Error).message}`),
@@ -84,6 +85,7 @@ async function countAsWorker(bench: Bench, producer: string, journal: Journal): 
     producer,
     apply: bench.store.apply,
     onLost: () => {},
+    onWentBack: () => {},
     onRefused: () => {},
   });
   await counter.countUpTo(journal.committed());
@@ -160,6 +162,7 @@ describe("journals of producers that ended", () => {
       producer: "p",
       apply: bench.store.apply,
       onLost: () => {},
+      onWentBack: () => {},
       onRefused: () => {},
     });
     await counter.countUpTo(18);

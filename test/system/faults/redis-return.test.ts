@@ -15,7 +15,7 @@ import {
   untilFallback,
   untilStoreAgain,
 } from "../../support/outage.ts";
-import { openConnection, type RawConnection } from "../../support/raw-http.ts";
+import { askOnce, openConnection, type RawConnection } from "../../support/raw-http.ts";
 import { startRedis, type TestRedis } from "../../support/redis.ts";
 import { type SteadyLoad, startSteadyLoad, untilAnswered } from "../../support/steady-load.ts";
 import { until } from "../../support/until.ts";
@@ -184,6 +184,34 @@ describe("a Redis that is emptied", () => {
     expect(exchange.printed("records not restored")).toBeLessThan(SUPPLIES.length / 10);
     client.close();
   });
+
+  test("is noticed where nothing is gone but what earlier runs counted", async () => {
+    await using redis = await startRedis();
+    const env = { REDIS_URL: redis.url, RATE_LIMIT_MAX_REQUESTS: "0" };
+    await using earlier = await startExchange({ env });
+    await bidFor(earlier, 40);
+    await untilCounted(earlier);
+    await earlier.stop();
+
+    await using exchange = await startExchange({ env });
+    await bidFor(exchange, 10);
+    await untilCounted(exchange);
+    const client = new Bun.RedisClient(redis.url);
+    await client.send("FLUSHALL", []);
+    client.close();
+    expect(auctionsOf(await readStat(exchange.url))).toBe(10);
+    const isTold = () => exchange.printed('"auctions":"40"') === 1;
+    await until("the loss is told", isTold, 30_000);
+    const { checks } = await readReadiness(exchange);
+    expect(checks.statistics!.detail).toBe("40 auctions lost by the store");
+  });
+
+  async function bidFor({ port }: Exchange, count: number): Promise<void> {
+    const bid = formatBid({ supplyId: "supply1", country: "US" });
+    for (let i = 0; i < count; i++) {
+      expect((await askOnce(port, bid)).status).toBeOneOf([200, 400]);
+    }
+  }
 
   async function bidForEach(connection: RawConnection): Promise<void> {
     for (const supplyId of SUPPLIES) {
