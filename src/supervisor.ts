@@ -1,6 +1,5 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { isatty } from "node:tty";
 import packageJson from "../package.json" with { type: "json" };
 import { createErrand } from "./actor/errand.ts";
 import { createShared } from "./actor/shared.ts";
@@ -16,6 +15,7 @@ import { createFleet } from "./processes/fleet.ts";
 import { lockFolder } from "./processes/folder-lock.ts";
 import { CATALOG_FAULT, CLOCK, DRAIN_ALL, LOST, STORE_WENT_BACK } from "./processes/messages.ts";
 import { probePort } from "./processes/port-probe.ts";
+import { catchSignals } from "./processes/signals.ts";
 import { createJournalFolder } from "./stats/journal.ts";
 import { createLossWatch, describeLosses } from "./stats/loss-watch.ts";
 import { createRecovery } from "./stats/recovery.ts";
@@ -184,38 +184,6 @@ function openStore(config: Config, logger: Logger, onReconnect: () => void): Cou
     return openRedisCounters({ url, onError: warnOfRedis(logger), onReconnect });
   }
   return createEmbeddedStore(openCounterFile(join(config.DATA_DIR, "counters.sqlite")));
-}
-
-/** Registered first of all: as PID 1 a process without handlers cannot be stopped. */
-function catchSignals(echoMs: number) {
-  const wasTerminal = isatty(0) || isatty(1);
-  let interruptedAtMs: number | undefined;
-  let isStopping = false;
-  const handlers = {
-    onStop: (): void => process.exit(0),
-    onAbort: (): void => process.exit(130),
-    onReload: (): void => {},
-  };
-  const askStop = () => {
-    if (isStopping) return;
-    isStopping = true;
-    handlers.onStop();
-  };
-  process.on("SIGTERM", askStop);
-  process.on("disconnect", askStop); // Such a parent has ended.
-  process.on("SIGINT", () => {
-    const nowMs = performance.now();
-    interruptedAtMs ??= nowMs;
-    const isEcho = nowMs - interruptedAtMs < echoMs;
-    if (isStopping && !isEcho) handlers.onAbort();
-    else askStop();
-  });
-  process.on("SIGHUP", () => {
-    const isTerminalGone = wasTerminal && !isatty(0) && !isatty(1);
-    if (isTerminalGone) askStop();
-    else handlers.onReload();
-  });
-  return { handlers, isStopping: () => isStopping };
 }
 
 /** A start that cannot succeed ends with one clear line. */

@@ -16,13 +16,13 @@ export interface LossWatchOptions {
 export interface LossWatch {
   /**
    * Notes what the store holds, unless that is less than it was: then `compare` is due. Of many
-   * supplies it takes a thousand, other ones each time: a store that is emptied lacks those as well.
+   * supplies it takes a thousand, others each time: a store that is emptied lacks those as well.
    * @returns whether it is less. @throws Error when the store does not answer
    */
   look(): Promise<boolean>;
   /**
-   * Compares what the store holds with the last note, and notes it, once every producer has counted
-   * again what its journal holds.
+   * Compares what the store holds with the last note, and notes it: once every producer has
+   * counted again what its journal holds.
    * @throws Error when the store does not answer
    */
   compare(): Promise<void>;
