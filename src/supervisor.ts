@@ -14,7 +14,7 @@ import { openCatalogKeeper } from "./processes/catalog-keeper.ts";
 import { createFleet } from "./processes/fleet.ts";
 import { lockFolder } from "./processes/folder-lock.ts";
 import { CATALOG_FAULT, CLOCK, DRAIN_ALL, LOST, STORE_WENT_BACK } from "./processes/messages.ts";
-import { probePort } from "./processes/port-probe.ts";
+import { claimPort } from "./processes/port-claim.ts";
 import { catchSignals } from "./processes/signals.ts";
 import { createJournalFolder } from "./stats/journal.ts";
 import { createLossWatch, describeLosses } from "./stats/loss-watch.ts";
@@ -50,7 +50,7 @@ export async function runSupervisor(given: Config, echoMs: number): Promise<void
   };
   const logger = createLogger({ level: config.LOG_LEVEL, name: "supervisor", isTerminal });
   const signals = catchSignals(echoMs);
-  const port = await orExit(() => probePort(config.HOST, config.PORT, PREDECESSOR_MS));
+  const port = await orExit(() => claimPort(config.HOST, config.PORT, PREDECESSOR_MS));
   const journalDir = join(config.DATA_DIR, "journals");
   const unlock = await orExit(() => {
     mkdirSync(journalDir, { recursive: true });

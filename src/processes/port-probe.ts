@@ -1,4 +1,5 @@
-const RETRY_MS = 100;
+/** Between two tries. */
+export const RETRY_MS = 100;
 
 /**
  * Makes sure that nobody listens on the port, by listening alone for a moment: with reusePort a
@@ -25,7 +26,8 @@ export async function probePort(hostname: string, port: number, waitMs: number):
   }
 }
 
-function takenMessage(port: number): string {
+/** A line for the user. */
+export function takenMessage(port: number): string {
   const another = `PORT=${(port % 65_535) + 1} DATA_DIR=.data-2 bun start`;
   return `port ${port} is already in use (another exchange?). Try ${another}`;
 }

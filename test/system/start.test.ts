@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { ConfigSchema } from "../../src/config.ts";
+import { probePort } from "../../src/processes/port-probe.ts";
 import { runExchange, startExchange } from "../support/exchange.ts";
 import { createFolder } from "../support/folder.ts";
 import { startRedis } from "../support/redis.ts";
@@ -53,6 +54,19 @@ describe("a second copy", () => {
     ]);
     expect((await fetch(`${exchange.url}/readyz`)).status).toBe(200);
     expect(exchange.workerPids()).toEqual(workers);
+  });
+
+  test("that starts at the same moment on the same port is refused", async () => {
+    const env = { PORT: String(await probePort("127.0.0.1", 0, 0)) };
+    const starts = await Promise.allSettled([1, 2, 3].map(() => startExchange({ env })));
+    const open = starts.flatMap((start) => (start.status === "fulfilled" ? [start.value] : []));
+    const refusals = starts.flatMap((start) => (start.status === "rejected" ? [start.reason] : []));
+    await Promise.all(open.map((exchange) => exchange[Symbol.asyncDispose]()));
+    expect(open.length).toBe(1);
+    expect(refusals.map(String)).toEqual([
+      expect.stringContaining("is already in use"),
+      expect.stringContaining("is already in use"),
+    ]);
   });
 
   test("on the same DATA_DIR fails with one line, and the first goes on", async () => {
