@@ -118,17 +118,20 @@ export function createAuctioneer(options: AuctioneerOptions): Auctioneer {
     };
     const answers: (BidResponse | undefined)[] = new Array(eligible.length);
     const late: LateAnswer[] = [];
-    for (let i = 0; i < eligible.length; i++) {
+    // The limiter may have used up the time: whatever would be answered now is too late.
+    const isOver = startedAtMs >= deadlineAtMs;
+    for (let i = 0; i < eligible.length && !isOver; i++) {
       solicit(i, supply.bidders[eligible[i]!]!, request, answers, late);
     }
     if (late.length === 0) {
-      return close(offer, decide(offer, eligible, answers, startedAtMs - offer.arrivedAtMs));
+      const decided = decide(offer, eligible, answers, startedAtMs - offer.arrivedAtMs);
+      return close(offer, isOver ? { ...decided, end: "deadline" } : decided);
     }
 
     const latenciesMs: (number | undefined)[] = new Array(eligible.length);
     const collected = collect({
       late,
-      leftMs: Math.max(0, Math.ceil(deadlineAtMs - startedAtMs)), // Timers know whole ones.
+      leftMs: Math.ceil(deadlineAtMs - startedAtMs), // Timers know whole ones.
       setTimer,
       clearTimer,
       onClientGone: (listener) => offer.onClientGone(listener),
