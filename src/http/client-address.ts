@@ -26,8 +26,8 @@ export interface ClientAddresses {
 
 /**
  * Behind a trusted peer the client is the first untrusted address of `X-Forwarded-For`, read from
- * the right. A token that is no address ends the walk: the hop before it counts. More than 16 hops
- * or 512 characters: the peer itself.
+ * the right. A token that is no address ends the walk: the hop before it counts. So does the end of
+ * the last 16 hops or 512 characters: what is to the left of them is not read.
  * @param trustedRanges  CIDR ranges; none: the header is never read
  */
 export function createClientAddresses(trustedRanges: readonly string[]): ClientAddresses {
@@ -75,8 +75,9 @@ export function createClientAddresses(trustedRanges: readonly string[]): ClientA
   }
 
   function walk(peer: Address, forwardedFor: string): Address {
-    const hops = forwardedFor.split(",");
-    if (hops.length > HOPS_MAX || forwardedFor.length > HEADER_LENGTH_MAX) return peer;
+    const tokens = forwardedFor.slice(-HEADER_LENGTH_MAX).split(",");
+    if (forwardedFor.length > HEADER_LENGTH_MAX) tokens.shift(); // It may be half an address.
+    const hops = tokens.slice(-HOPS_MAX);
     let client = peer;
     for (let i = hops.length - 1; i >= 0 && isTrusted(client); i--) {
       const hop = parseAddress(stripPort(hops[i]!.trim()));
