@@ -30,9 +30,11 @@ const NTH = 7;
 /** What is to be written over next may be written over while it is read, so it is read no more. */
 const UNREAD_SHARE = 1 / 16;
 
-/** Bytes of a ring of so many admissions, a power of two: 34 for each. */
-export const ringBytes = (admissions: number) =>
-  (HEADER_WORDS + admissions * NODE_WORDS + admissions / 2) * 4;
+/**
+ * Bytes of a ring of so many admissions, a power of two: 36 for each. There are as many chains, so
+ * that few have a second node: each one that is passed is memory that is in no cache.
+ */
+export const ringBytes = (admissions: number) => (HEADER_WORDS + admissions * (NODE_WORDS + 1)) * 4;
 
 /** Admissions by client, in bytes that several processes may share. The oldest are forgotten. */
 export interface AdmissionRing {
@@ -62,7 +64,7 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   const times = new Float64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 8);
   // Integers to the engine as well: else it compiles `lookUp` on and on, each time in vain.
-  const slots = ((words.length - HEADER_WORDS) / (NODE_WORDS + 0.5)) | 0;
+  const slots = ((words.length - HEADER_WORDS) / (NODE_WORDS + 1)) | 0;
   const heads = HEADER_WORDS + slots * NODE_WORDS;
   const kept = (slots * (1 - UNREAD_SHARE)) | 0;
   // Secret, so that nobody finds clients that share a key or crowd a bucket.
@@ -106,7 +108,7 @@ export function admissionRingOver(bytes: Uint8Array): AdmissionRing {
   function lookUpKey(keyLow: number, keyHigh: number): number {
     low = keyLow;
     high = keyHigh;
-    bucket = heads + (low & (slots / 2 - 1));
+    bucket = heads + (low & (slots - 1));
     head = Atomics.load(words, bucket);
     last = Atomics.load(words, HEADER_LAST);
     before = 0;

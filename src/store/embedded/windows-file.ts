@@ -6,7 +6,7 @@ import { createWindows, type Windows, type WindowsOptions } from "./windows.ts";
 
 /**
  * Of admissions; 15/16 of them are remembered, in the default window 32,000 a second. Beyond it the
- * oldest is forgotten, and its client may get one more. A power of two; 68 MiB.
+ * oldest is forgotten, and its client may get one more. A power of two; 72 MiB.
  */
 const RING_ADMISSIONS = 2 ** 21;
 
