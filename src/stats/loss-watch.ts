@@ -37,6 +37,7 @@ export interface LossWatch {
  */
 export function createLossWatch({ read, isOwn, onLost }: LossWatchOptions): LossWatch {
   let noted = new Map<string, bigint>();
+  let last: Promise<unknown> = Promise.resolve();
   let lostEver = 0n;
   const ownPrefix = offsetField("");
 
@@ -84,7 +85,14 @@ export function createLossWatch({ read, isOwn, onLost }: LossWatchOptions): Loss
     onLost(lost);
   }
 
-  return { look, compare, lost: () => lostEver };
+  /** One after the other: what was read before another's note must not be taken for news. */
+  function inTurn<T>(job: () => Promise<T>): Promise<T> {
+    const done = last.then(job);
+    last = done.catch(() => {}); // Whoever called is told.
+    return done;
+  }
+
+  return { look: () => inTurn(look), compare: () => inTurn(compare), lost: () => lostEver };
 }
 
 const union = (one: ReadonlyMap<string, bigint>, other: ReadonlyMap<string, bigint>) =>

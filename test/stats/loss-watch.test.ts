@@ -10,12 +10,17 @@ function watchOver(initial: Record<string, Record<string, string>>) {
       Object.entries(supplies).map(([id, fields]) => [id, new Map(Object.entries(fields))]),
     );
   let held = toCounters(initial);
+  let lateness: Promise<void> | undefined;
   const reported: bigint[] = [];
   /** Supplies that were read by their names. */
   const reads: string[] = [];
   const watch = createLossWatch({
     async read(supplyIds) {
-      if (!supplyIds) return held;
+      const now = held;
+      const wait = lateness;
+      lateness = undefined;
+      await wait;
+      if (!supplyIds) return now;
       reads.push(...supplyIds);
       return new Map(supplyIds.flatMap((id) => (held.has(id) ? [[id, held.get(id)!]] : [])));
     },
@@ -25,7 +30,13 @@ function watchOver(initial: Record<string, Record<string, string>>) {
   const become = (supplies: typeof initial) => {
     held = toCounters(supplies);
   };
-  return { ...watch, reported, reads, become };
+  /** Holds the answer of the next read up. @returns lets it go */
+  const delay = () => {
+    const late = Promise.withResolvers<void>();
+    lateness = late.promise;
+    return late.resolve;
+  };
+  return { ...watch, reported, reads, become, delay };
 }
 
 test("reports nothing while the store only grows", async () => {
@@ -72,6 +83,31 @@ test("looks whether there is less, and leaves the report to a comparison", async
   await watch.compare();
   expect(watch.reported).toEqual([3n]);
   expect(await watch.look()).toBe(false);
+});
+
+test("takes nothing for news that was read before the last comparison", async () => {
+  const watch = watchOver({ s: { [TOTAL]: "9" } });
+  await watch.compare();
+  const late = watch.delay();
+  const looked = watch.look(); // Reads 9, and is held up.
+  watch.become({});
+  const compared = watch.compare();
+  late();
+  await Promise.all([looked, compared]);
+  expect(watch.reported).toEqual([9n]);
+  expect(await watch.look()).toBe(false);
+});
+
+test("a store that does not answer fails a look, and not the next one", async () => {
+  let isAway = true;
+  const { look } = createLossWatch({
+    read: async () => (isAway ? Promise.reject(new Error("away")) : new Map()),
+    isOwn: () => false,
+    onLost: () => {},
+  });
+  expect(await look().catch((fault) => fault.message)).toBe("away");
+  isAway = false;
+  expect(await look()).toBe(false);
 });
 
 test("looks at a thousand of many supplies, other ones each time", async () => {
