@@ -13,18 +13,22 @@ export async function claimPort(hostname: string, port: number, waitMs: number):
   const untilMs = performance.now() + waitMs;
   for (;;) {
     const probed = await probePort(hostname, port, Math.max(0, untilMs - performance.now()));
+    // Elsewhere the name would be a file's.
     if (process.platform !== "linux" || hold(`exchange ${hostname}:${probed}`)) return probed;
     if (performance.now() >= untilMs) throw new Error(takenMessage(probed));
     await Bun.sleep(RETRY_MS);
   }
 }
 
-/** A name that one process of a network namespace may have: an abstract socket, see unix(7). */
+/**
+ * Takes a name that one process of a network namespace may have: an abstract socket, see unix(7).
+ * @returns false where another process has it; true also where there are no such sockets
+ */
 function hold(name: string): boolean {
   try {
     Bun.listen({ unix: `\0${name}`, socket: { data() {} } }).unref();
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return (error as { code?: string }).code !== "EADDRINUSE";
   }
 }
