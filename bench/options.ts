@@ -88,12 +88,11 @@ export function readOrder(say: (line: string) => void): Order {
   if (options.failOnRegression !== undefined && options.baseline === undefined) {
     program.error("--fail-on-regression needs a --baseline");
   }
-  if (options.baseline && !scenarios.some(({ name }) => name === REFERENCE)) {
+  const hasReference = scenarios.some(({ name }) => name === REFERENCE);
+  if (options.baseline && !hasReference) {
     program.error(`--baseline compares ratios to the reference: add --scenario ${REFERENCE}`);
   }
-  if (!scenarios.some(({ name }) => name === REFERENCE)) {
-    say(`ratios and targets need the reference: add --scenario ${REFERENCE}`);
-  }
+  if (!hasReference) say(`ratios and targets need the reference: add --scenario ${REFERENCE}`);
   if (options.generator === "wrk" && !hasWrk()) program.error("wrk is not on PATH");
   if (!hasRedis()) say("redis-server is not on PATH: only the embedded store is measured");
   return {

@@ -21,8 +21,8 @@ export async function runRounds(plan: Plan, tools: Tools): Promise<RoundsResult>
   const problems: string[] = [];
   const onProblem = (problem: string) => void problems.push(problem);
   const referenceGroup = tools.children.group();
-  const scenario = plan.scenarios.find(({ name }) => name === REFERENCE);
-  const reference = scenario && (await openAct(plan, tools, scenario, referenceGroup));
+  const chosen = plan.scenarios.find(({ name }) => name === REFERENCE);
+  const reference = chosen && (await openAct(plan, tools, chosen, referenceGroup));
   const turns = createTurns({ plan, tools, variants, reference, onProblem });
   for (let round = 1; round <= plan.rounds; round++) {
     for (const scenario of plan.scenarios) await visit(scenario, round);
@@ -32,8 +32,8 @@ export async function runRounds(plan: Plan, tools: Tools): Promise<RoundsResult>
 
   async function visit(scenario: Scenario, round: number): Promise<void> {
     const group = tools.children.group();
-    const isReference = scenario === reference?.scenario;
-    const act = isReference ? reference! : await openAct(plan, tools, scenario, group);
+    const isReference = reference?.scenario === scenario;
+    const act = isReference ? reference : await openAct(plan, tools, scenario, group);
     await turns.take(act, round);
     try {
       const after = await scenario.after?.(act, plan.turns * plan.seconds, group);

@@ -1,7 +1,7 @@
 import { unexpectedAnswers } from "./answers.ts";
 import { measure, type Sample } from "./measure.ts";
 import type { Plan, Tools } from "./plan.ts";
-import { type Act, REFERENCE } from "./scenario.ts";
+import { type Act, REFERENCE, type Scenario } from "./scenario.ts";
 import { sendLoad } from "./stage.ts";
 import { spread } from "./summary.ts";
 import { findVariant, isPaced, type LoadShape, labelOf, type Variant } from "./variants.ts";
@@ -90,7 +90,7 @@ export function createTurns(options: TurnsOptions): Turns {
     act: Act,
     shape: LoadShape,
     round: number,
-    beside?: Act["scenario"]["beside"],
+    beside?: Scenario["beside"],
   ): Promise<Sample> {
     const { name, isAgainstItself, answers } = act.scenario;
     const label = `${labelOf(name, shape)}${isAgainstItself && !beside ? ", alone" : ""}`;
@@ -106,7 +106,7 @@ export function createTurns(options: TurnsOptions): Turns {
     act: Act,
     { connections, rate }: LoadShape,
     label: string,
-    beside: Act["scenario"]["beside"],
+    beside: Scenario["beside"],
   ) {
     const { seconds, othersShareMax } = plan;
     const run = () => sendLoad(plan, tools, act, { connections, rate, seconds });
